@@ -1,0 +1,1 @@
+"""From weights or a PyTorch model to a bundle for one target."""

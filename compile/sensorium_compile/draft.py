@@ -1,0 +1,32 @@
+"""What a part of a bundle is before it is packed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from sensorium.bundle import Origin
+from sensorium.samples import Array
+
+
+@dataclass(frozen=True, slots=True)
+class GraphDraft:
+    """A graph as bytes, with the inputs that its golden outputs are made from."""
+
+    model: bytes
+    suffix: str = ".onnx"
+    backend: str = "onnxruntime"
+    precision: str = "float32"
+    golden: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)  # case -> input name -> tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PartDraft:
+    """One part: what its builder in ``sensorium_compile.parts`` returns."""
+
+    role: str
+    graphs: Mapping[str, GraphDraft]
+    files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)  # name -> (file name, content)
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
+    origins: tuple[Origin, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)  # e.g. parity with the original

@@ -1,0 +1,1 @@
+"""Builders of ready parts: one file a part, each ``build(weights) -> PartDraft``."""

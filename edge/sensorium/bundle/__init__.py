@@ -1,0 +1,24 @@
+"""The bundle: a compiled artifact for one target, checked before any of it is used."""
+
+from sensorium.bundle.loaded import Bundle, Part
+from sensorium.bundle.manifest import (
+    SCHEMA_VERSION,
+    FileEntry,
+    GraphEntry,
+    Manifest,
+    Origin,
+    PartEntry,
+    TensorSpec,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bundle",
+    "FileEntry",
+    "GraphEntry",
+    "Manifest",
+    "Origin",
+    "Part",
+    "PartEntry",
+    "TensorSpec",
+]

@@ -1,0 +1,178 @@
+"""Opening a bundle: a folder, or one zip file of it. Nothing in it is trusted before its hash was checked."""
+
+import hashlib
+import io
+import json
+import platform
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import JsonValue, ValidationError
+
+from sensorium.backends import Graph, open_graph
+from sensorium.bundle.manifest import SCHEMA_VERSION, Manifest, PartEntry
+from sensorium.errors import BundleError, unknown
+from sensorium.samples import Array
+
+MANIFEST = "manifest.json"
+GOLDEN = "golden.npz"
+MAX_MANIFEST_BYTES = 16 * 2**20  # ours has some 20 kB; more is no manifest
+
+_HOST_TARGETS = {"x86_64": "x86-cpu", "AMD64": "x86-cpu", "aarch64": "arm-cpu", "arm64": "arm-cpu"}
+
+
+def host_target() -> str:
+    """The target that this machine's processor is."""
+    return _HOST_TARGETS.get(platform.machine(), platform.machine())
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an opened bundle: its settings, files and graphs."""
+
+    name: str
+    entry: PartEntry
+    bundle: "Bundle"
+
+    @property
+    def config(self) -> Mapping[str, JsonValue]:
+        """Settings of the component; the component parses them."""
+        return self.entry.config
+
+    def read(self, name: str) -> bytes:
+        """The content of one of the part's files."""
+        if name not in self.entry.files:
+            raise BundleError(f"part {self.name}: {unknown('file', name, self.entry.files)}")
+        return self.bundle.read(self.entry.files[name])
+
+    def graph(self, name: str = "model", *, threads: int = 0) -> Graph:
+        """Open one of the part's graphs; ``threads`` 0 leaves the number to the backend."""
+        if name not in self.entry.graphs:
+            raise BundleError(f"part {self.name}: {unknown('graph', name, self.entry.graphs)}")
+        entry = self.entry.graphs[name]
+        return open_graph(entry, self.bundle.locate(entry.file), threads=threads)
+
+
+class Bundle:
+    """A bundle whose every file was checked against the manifest's sha256.
+
+    Raises BundleError: no such file, no manifest, a newer schema, a wrong or missing file, a path that leaves
+    the folder, or another target than ``target`` (default: this machine's).
+    """
+
+    def __init__(self, path: str | Path, *, target: str | None = None) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise BundleError(f"no bundle at {self.path}; 'sensorium compile companion' makes one")
+        try:
+            self._zip = None if self.path.is_dir() else zipfile.ZipFile(self.path)
+        except zipfile.BadZipFile as err:
+            raise BundleError(f"{self.path} is no bundle: neither a folder nor a zip file") from err
+        try:
+            raw = self._read_raw(MANIFEST, MAX_MANIFEST_BYTES)
+            self.manifest = _parse(raw, self.path)
+            self.digest = hashlib.sha256(raw).hexdigest()
+            self._check_target(target or host_target())
+            self._check_files()
+        except BundleError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Graphs that were opened stay open."""
+        if self._zip is not None:
+            self._zip.close()
+
+    def part(self, name: str) -> Part:
+        """The part of that name."""
+        if name not in self.manifest.parts:
+            raise BundleError(f"{self.path}: {unknown('part', name, self.manifest.parts)}")
+        return Part(name, self.manifest.parts[name], self)
+
+    def find(self, role: str) -> Part | None:
+        """The first part with that role, or None."""
+        for name, entry in self.manifest.parts.items():
+            if entry.role == role:
+                return Part(name, entry, self)
+        return None
+
+    def read(self, name: str) -> bytes:
+        """The content of a file that the manifest names."""
+        if name not in self.manifest.files:
+            raise BundleError(f"{self.path}: {unknown('file', name, self.manifest.files)}")
+        return self._read_raw(name, self.manifest.files[name].size)
+
+    def locate(self, name: str) -> Path | bytes:
+        """The file's path where the bundle is a folder, else its content: what a backend opens."""
+        if self._zip is None and name in self.manifest.files:
+            return self.path / name
+        return self.read(name)
+
+    def golden(self) -> dict[str, Array]:
+        """Golden tensors by key ``part/graph/case/in|out/tensor``; empty where the bundle has none."""
+        if GOLDEN not in self.manifest.files:
+            return {}
+        with np.load(io.BytesIO(self.read(GOLDEN)), allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+
+    def _check_target(self, target: str) -> None:
+        made_for = self.manifest.target
+        if made_for not in (target, "any"):
+            raise BundleError(
+                f"{self.path} was compiled for {made_for}, this is {target}; "
+                f"compile it again with --target {target}"
+            )
+
+    def _check_files(self) -> None:
+        for name, entry in self.manifest.files.items():
+            data = self._read_raw(name, entry.size)
+            if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
+                raise BundleError(f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again")
+        used = {g.file for p in self.manifest.parts.values() for g in p.graphs.values()}
+        used |= {f for p in self.manifest.parts.values() for f in p.files.values()}
+        for name in sorted(used - set(self.manifest.files)):
+            raise BundleError(f"{self.path}: {name} is used but has no sha256 in the manifest")
+
+    def _read_raw(self, name: str, limit: int) -> bytes:
+        try:
+            with self._open(name) as stream:
+                return stream.read(limit + 1)
+        except (FileNotFoundError, KeyError) as err:
+            raise BundleError(f"{self.path}: {name} is missing; pack or copy the bundle again") from err
+        except (OSError, zipfile.BadZipFile) as err:
+            raise BundleError(f"{self.path}: {name} cannot be read: {err}") from err
+
+    def _open(self, name: str) -> io.BufferedReader | zipfile.ZipExtFile:
+        if self._zip is not None:
+            return self._zip.open(name)  # type: ignore[return-value]
+        full = self.path / name
+        if not full.resolve().is_relative_to(self.path.resolve()):
+            raise BundleError(f"{self.path}: {name} is a link that leaves the bundle's folder")
+        return full.open("rb")
+
+
+def _parse(raw: bytes, path: Path) -> Manifest:
+    try:
+        version = json.loads(raw).get("schema_version")
+    except (ValueError, AttributeError) as err:
+        raise BundleError(f"{path}: {MANIFEST} is no JSON object: {err}") from err
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise BundleError(
+            f"{path}: schema {version}, this Sensorium reads up to {SCHEMA_VERSION}; upgrade Sensorium"
+        )
+    try:
+        return Manifest.model_validate_json(raw)
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BundleError(f"{path}: {MANIFEST}: {where}: {first['msg']}") from err

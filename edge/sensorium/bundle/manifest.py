@@ -1,0 +1,84 @@
+"""What a bundle says of itself: ``manifest.json``, parsed at the door by pydantic."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+SCHEMA_VERSION = 1
+
+DType = Literal["float32", "float16", "int64", "int32", "int8", "uint8", "bool", "string"]
+
+
+def _inside(path: str) -> str:
+    """A relative POSIX path that stays inside the bundle's folder."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path or not pure.parts or ":" in path:
+        raise ValueError(f"path {path!r} leaves the bundle's folder; allowed: relative paths without '..'")
+    return str(pure)
+
+
+InnerPath = Annotated[str, AfterValidator(_inside)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorSpec(_Entry):
+    """One input or output of a graph. A size of -1 is any size."""
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+
+
+class FileEntry(_Entry):
+    """One file of the bundle."""
+
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0)]  # bytes
+
+
+class GraphEntry(_Entry):
+    """A compiled graph and the backend that executes it."""
+
+    file: InnerPath
+    backend: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    precision: str = "float32"  # as shipped: float32, int8-dynamic, int8-static, ...
+
+
+class Origin(_Entry):
+    """Where a part's weights or data come from."""
+
+    package: str  # "PyPI silero-vad==6.2.3"
+    file: str
+    sha256: Sha256
+    licence: str
+    url: str = ""
+
+
+class PartEntry(_Entry):
+    """A ready part: encoder, detector, recogniser, synthesiser ..."""
+
+    role: str
+    graphs: dict[str, GraphEntry] = {}
+    files: dict[str, InnerPath] = {}  # vocabularies, lexicons, label lists
+    config: dict[str, JsonValue] = {}  # what the component of this role needs: rates, sizes, thresholds
+    origins: tuple[Origin, ...] = ()
+    figures: dict[str, float] = {}  # what was measured when it was packed
+
+
+class Manifest(_Entry):
+    """Everything that a runtime must know before it opens a single graph."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    target: str
+    parts: dict[str, PartEntry]
+    files: dict[InnerPath, FileEntry]
+    tools: dict[str, str] = {}  # versions that made it
+    notes: tuple[str, ...] = ()
