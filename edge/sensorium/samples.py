@@ -24,6 +24,7 @@ class Frame:
     captured_ns: int
     seq: int
     image: NDArray[np.uint8]
+    still: bool = False  # a photo shown on purpose: that it repeats is no fault
 
     def __post_init__(self) -> None:
         shape = self.image.shape
@@ -41,6 +42,7 @@ class AudioChunk:
     seq: int
     samples: NDArray[np.float32]
     rate_hz: int
+    echo: float = 0.0  # share of its energy that is the machine's own voice
 
     def __post_init__(self) -> None:
         if self.samples.dtype != np.float32 or self.samples.ndim != 1:

@@ -1,0 +1,170 @@
+"""The last stage: drafts of parts become a bundle whose hash depends on nothing but what is in it."""
+
+import hashlib
+import io
+import os
+import platform
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnxruntime as ort
+
+from sensorium.backends import open_graph
+from sensorium.bundle import FileEntry, GraphEntry, Manifest, PartEntry, TensorSpec
+from sensorium.bundle.loaded import GOLDEN, MANIFEST
+from sensorium.bundle.manifest import DType
+from sensorium.samples import Array
+from sensorium_compile.draft import GraphDraft, PartDraft
+from sensorium_compile.errors import CompileError
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's own zero: a time of making would change the hash
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+    "tensor(string)": "string",
+}
+GOLDEN_THREADS = 1  # so that the order of additions, and with it the last digit, is the same everywhere
+
+
+def pack(name: str, target: str, parts: Mapping[str, PartDraft], out: Path) -> Manifest:
+    """Write the bundle to ``out``: a folder, or one file where ``out`` ends in .zip. What was there is replaced.
+
+    Raises CompileError when a graph does not open or run on its golden inputs.
+    """
+    files: dict[str, bytes] = {}
+    golden: dict[str, Array] = {}
+    entries = {part: _add_part(part, draft, files, golden) for part, draft in parts.items()}
+    if golden:
+        files[GOLDEN] = _npz(golden)
+    manifest = Manifest(
+        name=name,
+        target=target,
+        parts=entries,
+        files={path: _file_entry(content) for path, content in sorted(files.items())},
+        tools={tool: metadata.version(tool) for tool in ("numpy", "onnx", "onnxruntime")}
+        | {"python": platform.python_version()},
+    )
+    files[MANIFEST] = (manifest.model_dump_json(indent=1) + "\n").encode()
+    if out.suffix == ".zip":
+        _write_zip(files, out)
+    else:
+        _write_folder(files, out)
+    return manifest
+
+
+def _add_part(part: str, draft: PartDraft, files: dict[str, bytes], golden: dict[str, Array]) -> PartEntry:
+    graphs = {}
+    for name, graph in draft.graphs.items():
+        path = f"{part}/{name}{graph.suffix}"
+        files[path] = graph.model
+        graphs[name] = _describe(path, graph)
+        golden |= _golden(f"{part}/{name}", graphs[name], graph)
+    for file_name, content in draft.files.values():
+        files[f"{part}/{file_name}"] = content
+    return PartEntry(
+        role=draft.role,
+        graphs=graphs,
+        files={name: f"{part}/{file_name}" for name, (file_name, _) in draft.files.items()},
+        config=dict(draft.config),
+        origins=draft.origins,
+        figures=dict(draft.figures),
+    )
+
+
+def _describe(path: str, graph: GraphDraft) -> GraphEntry:
+    if graph.backend != "onnxruntime":
+        raise CompileError(f"{path}: graphs for {graph.backend} cannot be packed yet; allowed: onnxruntime")
+    try:
+        session = ort.InferenceSession(graph.model, providers=["CPUExecutionProvider"])
+    except Exception as err:
+        raise CompileError(f"{path}: onnxruntime refuses it: {err}") from err
+    return GraphEntry(
+        file=path,
+        backend=graph.backend,
+        inputs=tuple(map(_spec, session.get_inputs())),
+        outputs=tuple(map(_spec, session.get_outputs())),
+        precision=graph.precision,
+    )
+
+
+def _spec(node: ort.NodeArg) -> TensorSpec:
+    shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+    return TensorSpec(name=node.name, dtype=cast(DType, _DTYPES[node.type]), shape=shape)
+
+
+def _golden(prefix: str, entry: GraphEntry, graph: GraphDraft) -> dict[str, Array]:
+    """Golden inputs and the outputs they give, by key ``part/graph/case/in|out/tensor``."""
+    if not graph.golden:
+        return {}
+    opened = open_graph(entry, graph.model, threads=GOLDEN_THREADS)
+    tensors: dict[str, Array] = {}
+    for case, feeds in graph.golden.items():
+        tensors |= {f"{prefix}/{case}/in/{name}": value for name, value in feeds.items()}
+        tensors |= {f"{prefix}/{case}/out/{name}": value for name, value in opened.run(feeds).items()}
+    return tensors
+
+
+def _file_entry(content: bytes) -> FileEntry:
+    return FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def _npz(arrays: Mapping[str, Array]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in sorted(arrays.items()):
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(_zip_info(f"{name}.npy", zipfile.ZIP_DEFLATED), content.getvalue())
+    return buffer.getvalue()
+
+
+def _zip_info(name: str, compression: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.compress_type = compression
+    return info
+
+
+def _write_folder(files: Mapping[str, bytes], out: Path) -> None:
+    with _beside(out) as scratch:
+        folder = scratch / "bundle"
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        if out.is_dir():
+            if any(out.iterdir()) and not (out / MANIFEST).is_file():
+                raise CompileError(f"{out} exists and is no bundle; give another --out")
+            out.rename(scratch / "old")
+        folder.rename(out)
+
+
+def _write_zip(files: Mapping[str, bytes], out: Path) -> None:
+    with _beside(out) as scratch:
+        path = scratch / "bundle.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in sorted(files.items()):
+                archive.writestr(_zip_info(name, zipfile.ZIP_STORED), content)
+        os.replace(path, out)
+
+
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A scratch folder on the same disk as ``out``, gone afterwards: a bundle appears whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

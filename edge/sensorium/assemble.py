@@ -1,0 +1,79 @@
+"""From a bundle to the parts of a session: what the bundle has is opened, what it lacks is left out."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sensorium.bundle import Bundle, Part
+from sensorium.components.classifier import Classifier
+from sensorium.components.detector import Detector
+from sensorium.components.embedder import TextEmbedder
+from sensorium.components.recogniser import Recogniser
+from sensorium.components.sound import SoundTagger
+from sensorium.components.synthesiser import Synthesiser
+from sensorium.components.turn_end import TurnEnd
+from sensorium.components.voice_activity import VoiceActivity
+from sensorium.encoders import Encoder
+from sensorium.encoders.audio import AudioEncoder
+from sensorium.encoders.text import TextEncoder
+from sensorium.encoders.vision import VisionEncoder
+from sensorium.evidence import EvidenceFusion
+from sensorium.fusion import Fusion, OpenVocabulary
+from sensorium.jobs import Near, Workshop
+from sensorium.session import Parts
+
+T = TypeVar("T")
+
+
+def assemble(
+    bundle: Bundle,
+    *,
+    look_for: Sequence[str] = (),
+    threads: int = 0,
+    reword: Callable[[str], str] | None = None,
+) -> Parts:
+    """Open every part of the bundle that a session uses; ``threads`` for each graph, 0 leaves it to the backend.
+
+    ``look_for`` are the texts that percepts score; without any, the names that the bundle's own parts know.
+    Raises BackendError or BundleError when a part is there and does not open.
+    """
+
+    def opened(role: str, component: Callable[[Part, int], T]) -> T | None:
+        part = bundle.find(role)
+        return None if part is None else component(part, threads)
+
+    embedder = opened("embedder", TextEmbedder)
+    detector = opened("detector", Detector)
+    classifier = opened("classifier", Classifier)
+    tagger = opened("sound", SoundTagger)
+    recogniser = opened("recogniser", Recogniser)
+    encoders: list[Encoder] = [TextEncoder()]
+    if detector or classifier:
+        encoders.append(VisionEncoder(detector, classifier))
+    voice_activity = opened("voice_activity", VoiceActivity)
+    if voice_activity or tagger:
+        encoders.append(AudioEncoder(voice_activity, tagger))
+    texts = look_for or (*(detector.labels if detector else ()), *(tagger.told if tagger else ()))
+    return Parts(
+        encoders={encoder.modality: encoder for encoder in encoders},
+        fusion=_fusion(embedder, texts),
+        workshop=Workshop(recogniser, opened("turn_end", TurnEnd), _near(embedder), reword),
+        synthesiser=opened("synthesiser", Synthesiser),
+    )
+
+
+def _fusion(embedder: TextEmbedder | None, texts: Sequence[str]) -> Fusion | None:
+    if embedder is None or not texts:
+        return None
+    return OpenVocabulary(EvidenceFusion(embedder.embed, embedder.centre, embedder.fusion), texts)
+
+
+def _near(embedder: TextEmbedder | None) -> Near | None:
+    if embedder is None:
+        return None
+
+    def near(word: str, labels: Sequence[str]) -> tuple[str, float]:
+        cosines = embedder.embed(labels) @ embedder.embed([word])[0]  # (labels,)
+        best = int(cosines.argmax())
+        return labels[best], float(cosines[best])
+
+    return near

@@ -1,0 +1,93 @@
+"""The one thread that owns a source: opens it, hands its samples over, opens it again when it was lost."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sensorium.clock import Clock
+from sensorium.errors import SensoriumError
+from sensorium.samples import Sample
+from sensorium.source import Source, SourceInfo
+from sensorium.stream import Stream
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 0.1  # a camera server that restarts is back within tenths of a second
+LAST_RETRY_S = 2.0  # a person who plugs a device in does not wait longer
+JOIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChanged:
+    """A source was opened, lost, or has ended by itself."""
+
+    modality: str
+    state: Literal["open", "lost", "ended"]
+    reason: str = ""
+    info: SourceInfo | None = None
+
+
+class Capture:
+    """Runs a source in a thread of its own until ``close``; every change goes to ``report``."""
+
+    def __init__(
+        self, source: Source, stream: Stream[Sample], clock: Clock, report: Callable[[SourceChanged], None]
+    ) -> None:
+        self.source = source
+        self.stream = stream
+        self._clock = clock
+        self._report = report
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"capture-{source.modality}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; a source that will not open is reported and tried again, not raised."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop and release the source; says so in the log if a read under way does not end."""
+        self._stop.set()
+        self.source.close()
+        self.stream.close()
+        if self._thread.ident is not None:
+            self._thread.join(JOIN_S)
+            if self._thread.is_alive():
+                log.warning("%s: its driver does not return from a read; left behind", self.source.name)
+
+    def _run(self) -> None:
+        retry_s = FIRST_RETRY_S
+        last_reason = ""
+        while not self._stop.is_set():
+            got_samples, reason = self._run_once()
+            if self._stop.is_set():
+                return
+            if not reason:
+                self._report(SourceChanged(self.source.modality, "ended", f"{self.source.name} has ended"))
+                return
+            if got_samples:
+                retry_s, last_reason = FIRST_RETRY_S, ""
+            if reason != last_reason:
+                self._report(SourceChanged(self.source.modality, "lost", reason))
+                last_reason = reason
+            self._stop.wait(retry_s)
+            retry_s = min(2 * retry_s, LAST_RETRY_S)
+
+    def _run_once(self) -> tuple[bool, str]:
+        """Open, read to the end or a failure, close. Returns whether samples came, and why it ended ("": by itself)."""
+        got_samples = False
+        try:
+            info = self.source.open()
+            self._report(SourceChanged(self.source.modality, "open", info=info))
+            while (sample := self.source.read()) is not None:
+                self.stream.put(sample, self._clock.now_ns())
+                got_samples = True
+        except SensoriumError as err:
+            return got_samples, str(err)
+        except Exception as err:  # a driver's own exception must not kill the modality for good
+            log.exception("%s failed", self.source.name)
+            return got_samples, f"{self.source.name}: {type(err).__name__}: {err}"
+        finally:
+            self.source.close()
+        return got_samples, "" if self.source.finite else f"{self.source.name} stopped"

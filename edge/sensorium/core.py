@@ -1,0 +1,313 @@
+"""The deterministic heart of a session: steps in, effects out, no thread, no clock, no device.
+
+It judges health, keeps each modality's newest evidence with its age, fuses what is at hand on every tick, takes turns
+in the conversation, and remembers what an answer may rest on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sensorium.capture import SourceChanged
+from sensorium.clock import NS_PER_MS, NS_PER_S
+from sensorium.conversation import TurnOutput, TurnTaking
+from sensorium.events import (
+    Candidate,
+    Event,
+    Fault,
+    Guess,
+    HealthChanged,
+    Percept,
+    Reply,
+    Sensed,
+    Speech,
+    Utterance,
+)
+from sensorium.evidence import Evidence, Phrase
+from sensorium.fusion import Fusion
+from sensorium.health import Health, State, arrival, stale_after_ns
+from sensorium.ladder import Ladder, Rung
+from sensorium.scene import Memory
+from sensorium.steps import (
+    Check,
+    Done,
+    Effect,
+    Failed,
+    Finding,
+    Hush,
+    Job,
+    Publish,
+    Recognised,
+    Respond,
+    Responded,
+    Speak,
+    Spoke,
+    Start,
+    Step,
+    Tick,
+)
+
+TOLD_CANDIDATES = 5  # in a percept when nothing is looked for by name
+EVIDENCE_LASTS_NS = 10 * NS_PER_S  # older evidence has decayed to nothing by any calibration's half-life
+SENSE_OF_WORDS = {"audio": "speech"}  # what is said is other evidence than how it sounds
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSettings:
+    """What a session is asked to do."""
+
+    modalities: tuple[str, ...]
+    look_for: tuple[str, ...] = ()
+    wall_clock_s: float = 0.0  # seconds since 1970-01-01 UTC at started_ns
+    utc_offset_s: int = 0
+    started_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Sense:
+    """What is known of one modality."""
+
+    health: Health
+    connected: bool = False
+    period_ns: int = 0
+    opened_ns: int = 0
+    last_ns: int = 0  # arrival of the newest sample
+    fault: str | None = None
+    evidence: dict[str, Evidence] = field(default_factory=dict)  # by sense: a modality may have several
+
+
+class Core:
+    """See the module. ``fusion`` scores the candidates; ``handle`` is the only way in."""
+
+    def __init__(self, settings: CoreSettings, fusion: Fusion | None) -> None:
+        self._settings = settings
+        self._fusion = fusion
+        self._senses = {
+            name: _Sense(Health(State.ABSENT, "not connected yet", settings.started_ns))
+            for name in settings.modalities
+        }
+        self._turns = TurnTaking()
+        self._memory = Memory()
+        self._ladder = Ladder()
+        self._ticks = 0
+        self._jobs = 0
+        self._replies = 0
+        self._asked: dict[int, Respond] = {}
+        self._speaking: int | None = None
+
+    def handle(self, step: Step, now_ns: int) -> list[Effect]:
+        """Take in one step at ``now_ns``; returns what is to be done, in order."""
+        if isinstance(step, Tick):
+            return [*self._judge(step.arrivals, now_ns), *self._tick(step, now_ns)]
+        if isinstance(step, Check):
+            return self._judge(step.arrivals, now_ns)
+        if isinstance(step, SourceChanged):
+            return self._connect(step, now_ns)
+        if isinstance(step, Finding):
+            return self._find(step, now_ns)
+        if isinstance(step, Done):
+            return self._done(step, now_ns)
+        return self._spoke(step, now_ns)
+
+    def next_check_ns(self, arrivals: Mapping[str, int]) -> int | None:
+        """When the health of some modality may change by itself; None when nothing is awaited."""
+        due = [
+            max(arrivals.get(name, 0), sense.opened_ns) + stale_after_ns(sense.period_ns) + 1
+            for name, sense in self._senses.items()
+            if sense.connected and sense.period_ns and sense.health.present
+        ]
+        return min(due, default=None)
+
+    @property
+    def rung(self) -> Rung:
+        """The ladder's rung that the session stands on."""
+        return self._ladder.rung
+
+    # health
+
+    def _connect(self, change: SourceChanged, now_ns: int) -> list[Effect]:
+        sense = self._senses.get(change.modality)
+        if sense is None:
+            return []
+        sense.connected = change.state == "open"
+        if sense.connected:
+            sense.opened_ns = now_ns
+            sense.period_ns = change.info.period_ns if change.info else 0
+            return []  # it is live once a sample came
+        last_ns = sense.last_ns or now_ns
+        return self._set_health(change.modality, Health(State.ABSENT, change.reason, last_ns), now_ns)
+
+    def _judge(self, arrivals: Mapping[str, int], now_ns: int) -> list[Effect]:
+        effects: list[Effect] = []
+        for name, sense in self._senses.items():
+            sense.last_ns = max(sense.last_ns, arrivals.get(name, 0))
+            if not sense.connected:
+                continue
+            health = _health(sense, now_ns)
+            began = sense.last_ns >= sense.opened_ns or sense.period_ns == 0
+            if began or not health.present:
+                effects += self._set_health(name, health, now_ns)
+        return effects
+
+    def _set_health(self, name: str, health: Health, now_ns: int) -> list[Effect]:
+        sense = self._senses[name]
+        if (health.state, health.reason) == (sense.health.state, sense.health.reason):
+            return []
+        first_absence = sense.health.state is health.state is State.ABSENT and not sense.last_ns
+        sense.health = health
+        if not health.present:
+            self._lose_evidence(name)
+            if name == "audio":
+                self._turns.reset()
+        if not first_absence:
+            self._memory.sense(now_ns, name, health)
+        return [Publish(HealthChanged(now_ns, name, health.state, health.reason, health.since_ns))]
+
+    def _lose_evidence(self, name: str) -> None:
+        self._senses[name].evidence.clear()
+        if name == "vision":
+            self._memory.lose_sight()
+
+    # what the encoders found
+
+    def _find(self, found: Finding, now_ns: int) -> list[Effect]:
+        sense = self._senses.get(found.modality)
+        effects: list[Effect] = []
+        if found.text is not None:
+            said = Utterance(now_ns, found.text, "text", True, found.captured_ns, found.captured_ns)
+            effects += self._said(said, now_ns)
+        if sense is None or not sense.connected:
+            return effects  # from a source that was lost meanwhile
+        sense.last_ns = max(sense.last_ns, min(found.captured_ns, now_ns))
+        sense.fault = found.fault
+        effects += self._set_health(found.modality, _health(sense, now_ns), now_ns)
+        effects += [Publish(Fault(now_ns, found.modality, reason)) for reason in found.failures]
+        if found.fault is not None:
+            self._lose_evidence(found.modality)
+        else:
+            sense.evidence |= {e.sense: e for e in found.evidence}
+        if found.things is not None or found.names is not None:
+            self._memory.see(found.captured_ns, found.things, found.names)
+        self._memory.hear(found.captured_ns, found.sounds or ())
+        for sign in found.speech:
+            effects += self._converse(self._turns.hear(sign), now_ns)
+        return effects
+
+    # conversation
+
+    def _converse(self, turn: TurnOutput, now_ns: int) -> list[Effect]:
+        effects: list[Effect] = []
+        if turn.interrupts and self._speaking is not None:
+            effects.append(Hush())
+        if turn.job is not None:
+            effects.append(Start(turn.job))
+        for utterance in turn.utterances:
+            effects += self._said(utterance, now_ns) if utterance.final else [Publish(utterance)]
+        return effects
+
+    def _said(self, said: Utterance, now_ns: int) -> list[Effect]:
+        effects: list[Effect] = [Publish(said)]
+        if self._speaking is not None:
+            effects.append(Hush())
+        scene = self._memory.snapshot(now_ns, self._health(), self._wall_clock_s(now_ns), self._settings.utc_offset_s)
+        self._memory.say(now_ns, said.text, said.modality)
+        words = Evidence(said.modality, (Phrase(said.text),), now_ns, sense=SENSE_OF_WORDS.get(said.modality, ""))
+        self._senses[said.modality].evidence[words.sense] = words
+        self._jobs += 1
+        # Recognitions count from 1 up, responses from -1 down: no two jobs share a number.
+        job = Respond(-self._jobs, said.text, scene, said.ended_ns)
+        self._asked[job.id] = job
+        return [*effects, Start(job)]
+
+    def _done(self, done: Done, now_ns: int) -> list[Effect]:
+        effects: list[Effect] = []
+        if isinstance(done.result, Failed):
+            effects.append(Publish(Fault(now_ns, done.result.where, done.result.reason)))
+        if done.job_id > 0:
+            text = done.result if isinstance(done.result, Recognised) else None
+            return effects + self._converse(self._turns.recognised(done.job_id, text, now_ns), now_ns)
+        asked = self._asked.pop(done.job_id, None)
+        if asked is None or not isinstance(done.result, Responded):
+            return effects
+        return effects + self._reply(asked, done.result, now_ns)
+
+    def _reply(self, asked: Respond, answer: Responded, now_ns: int) -> list[Effect]:
+        self._replies += 1
+        text = answer.reworded or answer.text
+        self._memory.reply(text)
+        latency_ms = (now_ns - asked.asked_ns) / NS_PER_MS
+        reply = Reply(now_ns, self._replies, text, asked.question, answer.because, latency_ms)
+        return [Publish(reply), Speak(reply.id, reply.text)]
+
+    def _spoke(self, spoke: Spoke, now_ns: int) -> list[Effect]:
+        if spoke.phase == "started":
+            self._speaking = spoke.reply_id
+        elif self._speaking == spoke.reply_id:
+            self._speaking = None
+        return [Publish(Speech(now_ns, spoke.reply_id, spoke.phase, spoke.reason))]
+
+    # ticks
+
+    def _tick(self, tick: Tick, now_ns: int) -> list[Effect]:
+        effects = self._converse(self._turns.wait(now_ns), now_ns)
+        latency_ms = max(0, now_ns - tick.due_ns) / NS_PER_MS
+        change = self._ladder.step(latency_ms, now_ns)
+        if change is not None:
+            effects.append(Publish(change))
+        evidences = [e for sense in self._senses.values() for e in self._current(sense, now_ns)]
+        candidates = self._candidates(evidences, now_ns)
+        self._memory.looked_for = tuple(Guess(c.text, c.probability) for c in candidates if self._settings.look_for)
+        self._ticks += 1
+        percept = Percept(
+            at_ns=now_ns,
+            seq=self._ticks,
+            senses={name: self._sensed(sense, now_ns) for name, sense in self._senses.items()},
+            candidates=candidates,
+            things=self._memory.things,
+            scene=self._memory.names,
+            sounds=self._memory.recent_sounds(now_ns),
+            rung=self.rung.name,
+            latency_ms=latency_ms,
+        )
+        return [*effects, Publish(percept)]
+
+    def _candidates(self, evidences: Sequence[Evidence], now_ns: int) -> tuple[Candidate, ...]:
+        if self._fusion is None:
+            return ()
+        return self._fusion.fuse(evidences, now_ns, len(self._settings.look_for) or TOLD_CANDIDATES)
+
+    def _current(self, sense: _Sense, now_ns: int) -> list[Evidence]:
+        if not sense.health.present:
+            return []
+        return [e for e in sense.evidence.values() if now_ns - e.captured_ns <= EVIDENCE_LASTS_NS]
+
+    def _sensed(self, sense: _Sense, now_ns: int) -> Sensed:
+        newest_ns = max((e.captured_ns for e in sense.evidence.values()), default=None)
+        age_ms = None if newest_ns is None else (now_ns - newest_ns) / NS_PER_MS
+        return Sensed(sense.health.state, sense.health.reason, age_ms, bool(self._current(sense, now_ns)))
+
+    def _health(self) -> dict[str, Health]:
+        return {name: sense.health for name, sense in self._senses.items()}
+
+    def _wall_clock_s(self, now_ns: int) -> float:
+        return self._settings.wall_clock_s + (now_ns - self._settings.started_ns) / NS_PER_S
+
+
+def _health(sense: _Sense, now_ns: int) -> Health:
+    """The judgement on a connected modality from when its last sample came and what was in it."""
+    last_ns = max(sense.last_ns, sense.opened_ns)
+    state = arrival(last_ns, now_ns, sense.period_ns)
+    if state is not State.LIVE:
+        return Health(state, "no samples", last_ns)
+    if sense.fault is not None:
+        return Health(State.DEGRADED, sense.fault, now_ns)
+    return Health(State.LIVE, "", now_ns)
+
+
+def events(effects: Iterable[Effect]) -> list[Event]:
+    """The events among these effects."""
+    return [effect.event for effect in effects if isinstance(effect, Publish)]
+
+
+def jobs(effects: Iterable[Effect]) -> list[Job]:
+    """The jobs among these effects."""
+    return [effect.job for effect in effects if isinstance(effect, Start)]

@@ -1,0 +1,137 @@
+"""Sound: what is wrong with it, who speaks from when to when, and what else is heard."""
+
+import logging
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorium.clock import NS_PER_MS, NS_PER_S
+from sensorium.components.sound import SoundTagger
+from sensorium.components.voice_activity import (
+    CHUNK,
+    RATE_HZ,
+    GateEvent,
+    GateState,
+    SpeechBegins,
+    SpeechGate,
+    VoiceActivity,
+)
+from sensorium.errors import SampleError
+from sensorium.events import Guess
+from sensorium.evidence import Evidence, Phrase
+from sensorium.health import SoundHealth
+from sensorium.samples import AudioChunk, Sample
+from sensorium.steps import Finding, SpeechBegan, SpeechPaused, SpeechSign, SpeechSoFar
+
+log = logging.getLogger(__name__)
+
+# A pause of 300 ms is where a turn may end; shorter ones are between words. 200 ms around a stretch keep its
+# first and last consonants, which the voice detector hears late.
+GATE = SpeechGate(min_silence=RATE_HZ * 300 // 1000, before=RATE_HZ // 5, after=RATE_HZ // 5)
+SO_FAR_NS = 800 * NS_PER_MS  # between two partial texts: a few words
+OWN_VOICE = 0.6  # share of a chunk that is echo from which on nobody else speaks in it
+TAG_NS = NS_PER_S  # sounds are named once a second ...
+TAG_SAMPLES = 2 * RATE_HZ  # ... from the last two
+NAMED = 0.5  # probability from which on a sound is told
+KEPT_SAMPLES = (GATE.longest + 2 * RATE_HZ) // CHUNK * CHUNK  # the longest stretch, and what goes before it
+
+
+class AudioEncoder:
+    """Listens chunk by chunk."""
+
+    modality = "audio"
+
+    def __init__(self, voice_activity: VoiceActivity | None, tagger: SoundTagger | None) -> None:
+        self._voice = voice_activity.stream() if voice_activity else None
+        self._tagger = tagger
+        self._health = SoundHealth()
+        self._gate = GateState()
+        self._kept: deque[NDArray[np.float32]] = deque(maxlen=KEPT_SAMPLES // CHUNK)
+        self._begun: int | None = None  # where the stretch under way began [samples]
+        self._told_ns = 0  # when a partial stretch was last given
+        self._tagged_ns = 0
+        self._clean = 0  # samples without echo until now
+
+    def encode(self, sample: Sample) -> Finding:
+        """Health, speech and sounds of one chunk of 512 samples at 16 kHz."""
+        if not isinstance(sample, AudioChunk) or sample.rate_hz != RATE_HZ or len(sample.samples) != CHUNK:
+            raise SampleError(f"the audio encoder takes chunks of {CHUNK} samples at {RATE_HZ} Hz")
+        end_ns = sample.captured_ns + sample.duration_ns
+        fault = self._health.step(sample.samples, end_ns)
+        failures: list[str] = []
+        samples = np.nan_to_num(sample.samples, posinf=0.0, neginf=0.0)
+        self._kept.append(samples)
+        self._clean = self._clean + CHUNK if sample.echo < OWN_VOICE else 0
+        speech = self._listen(samples, sample.echo, end_ns, failures)
+        sounds = self._tag(end_ns, failures)
+        return Finding(
+            "audio",
+            sample.captured_ns,
+            fault=fault,
+            evidence=() if sounds is None else (_evidence(sounds, end_ns),),
+            sounds=sounds,
+            speech=speech,
+            failures=tuple(failures),
+        )
+
+    def _listen(
+        self, samples: NDArray[np.float32], echo: float, end_ns: int, failures: list[str]
+    ) -> tuple[SpeechSign, ...]:
+        if self._voice is None:
+            return ()
+        try:
+            probability = self._voice.probability(samples)
+        except Exception as err:  # a backend's own exceptions share no base class
+            log.exception("voice activity failed")
+            failures.append(f"voice activity: {type(err).__name__}: {err}")
+            return ()
+        self._gate, told = GATE.step(self._gate, probability if echo < OWN_VOICE else 0.0)
+        signs = [self._sign(event, end_ns) for event in told]
+        if self._begun is not None and not told and end_ns - self._told_ns >= SO_FAR_NS:
+            self._told_ns = end_ns
+            started_ns = self._time_ns(self._begun, end_ns)
+            signs.append(SpeechSoFar(self._cut(self._begun, self._gate.heard), started_ns, end_ns))
+        return tuple(signs)
+
+    def _sign(self, event: GateEvent, end_ns: int) -> SpeechSign:
+        started_ns = self._time_ns(event.start, end_ns)
+        if isinstance(event, SpeechBegins):
+            self._begun, self._told_ns = event.start, end_ns
+            return SpeechBegan(started_ns)
+        self._begun = None
+        return SpeechPaused(self._cut(event.start, event.end), started_ns, self._time_ns(event.end, end_ns))
+
+    def _time_ns(self, place: int, end_ns: int) -> int:
+        """When the sample at ``place`` was captured, the newest one at ``end_ns``."""
+        return end_ns - (self._gate.heard - place) * NS_PER_S // RATE_HZ
+
+    def _cut(self, start: int, end: int) -> NDArray[np.float32]:
+        """The samples from ``start`` to ``end``, as far back as they are kept."""
+        kept_from = self._gate.heard - len(self._kept) * CHUNK
+        first = max(0, start - kept_from) // CHUNK
+        pieces = [self._kept[i] for i in range(first, len(self._kept))]
+        joined = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        origin = kept_from + first * CHUNK
+        return joined[max(0, start - origin) : max(0, end - origin)]
+
+    def _tag(self, end_ns: int, failures: list[str]) -> tuple[Guess, ...] | None:
+        """Sounds of the last two seconds, once a second, while nobody speaks and nothing is played."""
+        if self._tagger is None or self._begun is not None or self._clean < TAG_SAMPLES:
+            return None
+        if end_ns - self._tagged_ns < TAG_NS or len(self._kept) * CHUNK < TAG_SAMPLES:
+            return None
+        self._tagged_ns = end_ns
+        pieces = [self._kept[i] for i in range(len(self._kept) - TAG_SAMPLES // CHUNK, len(self._kept))]
+        try:
+            probabilities = self._tagger.tag(np.concatenate(pieces))
+        except Exception as err:  # as above
+            log.exception("sound tagger failed")
+            failures.append(f"sound: {type(err).__name__}: {err}")
+            return None
+        named = zip(self._tagger.labels, probabilities.tolist(), strict=True)
+        return tuple(Guess(name, p) for name, p in named if p >= NAMED and name in self._tagger.told)
+
+
+def _evidence(sounds: tuple[Guess, ...], at_ns: int) -> Evidence:
+    return Evidence("audio", tuple(Phrase(s.name, min(1.0, s.probability)) for s in sounds), at_ns)

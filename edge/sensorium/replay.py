@@ -1,0 +1,100 @@
+"""Replaying a recording: the same steps through the same core give the same decisions.
+
+A recording keeps every sample that an encoder looked at, and of every other step what cannot be computed again. What
+the encoders found, what was recognised and answered is computed anew.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sensorium.capture import SourceChanged
+from sensorium.core import Core, CoreSettings, events, jobs
+from sensorium.errors import RecordingError
+from sensorium.events import Event
+from sensorium.samples import Sample
+from sensorium.session import Parts
+from sensorium.source import SourceInfo
+from sensorium.steps import Check, Done, Job, Responded, Spoke, Step, Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One step as it was recorded: a sample with its modality, or a message."""
+
+    now_ns: int
+    modality: str = ""
+    sample: Sample | None = None
+    message: Mapping[str, Any] | None = None
+
+
+def describe(step: Step) -> dict[str, Any]:
+    """A step as a JSON object; a Finding is not described, for its sample is kept instead."""
+    kind = type(step).__name__
+    if isinstance(step, Done):
+        reworded = step.result.reworded if isinstance(step.result, Responded) else None
+        return {"step": kind, "job_id": step.job_id, "reworded": reworded}
+    if isinstance(step, Tick | Check):
+        return {"step": kind, **dataclasses.asdict(step), "arrivals": dict(step.arrivals)}
+    return {"step": kind, **dataclasses.asdict(step)}
+
+
+def describe_settings(settings: CoreSettings) -> dict[str, Any]:
+    """What the session was asked to do, as a JSON object."""
+    return dataclasses.asdict(settings)
+
+
+def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
+    """The inverse of ``describe_settings``; raises RecordingError."""
+    try:
+        lists = {key: tuple(message[key]) for key in ("modalities", "look_for")}
+        return CoreSettings(**{**message, **lists})
+    except (KeyError, TypeError) as err:
+        raise RecordingError(f"the recording's settings are damaged: {err}") from err
+
+
+def replay(settings: CoreSettings, taken: Iterable[Taken], parts: Parts) -> Iterator[Event]:
+    """The events that the recorded steps lead to; raises RecordingError at a step that makes no sense."""
+    core = Core(settings, parts.fusion)
+    asked: dict[int, Job] = {}
+    for item in taken:
+        effects = core.handle(_step(item, parts, asked), item.now_ns)
+        asked |= {job.id: job for job in jobs(effects)}
+        yield from events(effects)
+
+
+def _step(item: Taken, parts: Parts, asked: dict[int, Job]) -> Step:
+    if item.sample is not None:
+        if item.modality not in parts.encoders:
+            raise RecordingError(f"the recording has {item.modality} samples, the bundle no encoder for them")
+        return parts.encoders[item.modality].encode(item.sample)
+    message = dict(item.message or {})
+    kind = message.pop("step", None)
+    if kind not in _PARSERS:
+        raise RecordingError(f"the recording has a step {kind!r}; known: {', '.join(sorted(_PARSERS))}")
+    try:
+        return _PARSERS[kind](message, parts, asked)
+    except (KeyError, TypeError) as err:
+        raise RecordingError(f"the recording's {kind} step is damaged: {err}") from err
+
+
+def _done(message: dict[str, Any], parts: Parts, asked: dict[int, Job]) -> Step:
+    result = parts.workshop.run(asked.pop(message["job_id"]))
+    if isinstance(result, Responded):
+        result = dataclasses.replace(result, reworded=message["reworded"])
+    return Done(message["job_id"], result)
+
+
+def _source_changed(message: dict[str, Any], *_: object) -> Step:
+    info = message.pop("info")
+    return SourceChanged(**message, info=SourceInfo(**{**info, "notes": tuple(info["notes"])}) if info else None)
+
+
+_PARSERS: dict[str, Callable[[dict[str, Any], Parts, dict[int, Job]], Step]] = {
+    "Tick": lambda message, *_: Tick(**message),
+    "Check": lambda message, *_: Check(**message),
+    "Spoke": lambda message, *_: Spoke(**message),
+    "SourceChanged": _source_changed,
+    "Done": _done,
+}

@@ -1,0 +1,280 @@
+"""A live session: sources in, events out, through threads that each own one thing.
+
+    capture threads -> streams -> encoder threads -> inbox -> loop thread (the core) -> events
+                                                       ^            |-> worker thread (recognise, answer)
+                                                       |            `-> voice thread (speech)
+                                                       `--- results and progress ---'
+"""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeAlias
+
+from sensorium.capture import Capture, SourceChanged
+from sensorium.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
+from sensorium.core import Core, CoreSettings
+from sensorium.echo import EchoGuard
+from sensorium.encoders import Encoder
+from sensorium.events import Event
+from sensorium.fusion import Fusion
+from sensorium.jobs import Workshop
+from sensorium.samples import AudioChunk, Line, Sample
+from sensorium.source import AudioSink, Source
+from sensorium.steps import Check, Done, Effect, Hush, Job, Publish, Speak, Start, Step, Tick
+from sensorium.stream import Counts, Stream, StreamClosed
+from sensorium.voice import Synthesiser, Voice
+
+log = logging.getLogger(__name__)
+
+STREAM_CAPACITY = {"vision": 1}  # the newest picture only
+ORDERED_CAPACITY = 128  # four seconds of 32 ms chunks: longer than any hiccup, short enough to catch up
+KEPT_EVENTS = 4096  # for a consumer who is slow: at 5 percepts a second some ten minutes
+JOIN_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How a session runs."""
+
+    tick_ms: float = 200.0  # five answers a second: as fast as a person notices
+    look_for: tuple[str, ...] = ()
+
+
+class Journal(Protocol):
+    """Where a recording goes: every step in the order the core took them, samples with their content."""
+
+    def begin(self, settings: CoreSettings) -> None:
+        """Called once, before the first step."""
+        ...
+
+    def step(self, step: Step, sample: Sample | None, now_ns: int) -> None:
+        """One step; ``sample`` is what a Finding was made of."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """What the core told, for people who read the recording."""
+        ...
+
+    def close(self) -> None:
+        """Called once, at the end."""
+        ...
+
+
+_Inbox: TypeAlias = "queue.SimpleQueue[tuple[Step, Sample | None]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a session is made of; ``sensorium.assemble`` makes it from a bundle."""
+
+    encoders: dict[str, Encoder]
+    fusion: Fusion | None
+    workshop: Workshop
+    synthesiser: Synthesiser | None = None
+
+
+class Session:
+    """Runs from ``__enter__`` to ``__exit__``. Iterate over it, or ``async for``, to get its events."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        sources: Sequence[Source],
+        speaker: AudioSink | None = None,
+        *,
+        settings: SessionSettings | None = None,
+        clock: Clock | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self._parts = parts
+        self._settings = settings or SessionSettings()
+        self._clock = clock or MonotonicClock()
+        self._journal = journal
+        self._inbox: _Inbox = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._told = threading.Condition()
+        self._stop = threading.Event()
+        self._ended = False
+        self.events_dropped = 0
+        self.ticks = 0
+        names = dict.fromkeys([*(s.modality for s in sources), "vision", "audio", "text"])
+        self._streams = {
+            name: Stream[Sample](STREAM_CAPACITY.get(name, ORDERED_CAPACITY)) for name in names
+        }
+        self._captures = [
+            Capture(source, self._streams[source.modality], self._clock, self._post) for source in sources
+        ]
+        self._echo = EchoGuard()
+        self._voice: Voice | None = None
+        if speaker is not None and parts.synthesiser is not None:
+            self._voice = Voice(parts.synthesiser, speaker, self._clock, self._echo, self._post)
+        self.core_settings = CoreSettings(
+            modalities=tuple(names),
+            look_for=self._settings.look_for,
+            wall_clock_s=time.time(),
+            utc_offset_s=time.localtime().tm_gmtoff,
+            started_ns=self._clock.now_ns(),
+        )
+        self._core = Core(self.core_settings, parts.fusion)
+        self._threads = [
+            threading.Thread(target=self._encode, args=(e,), name=f"encode-{m}", daemon=True)
+            for m, e in parts.encoders.items()
+            if m in self._streams
+        ]
+        self._threads.append(threading.Thread(target=self._work, name="work", daemon=True))
+        self._threads.append(threading.Thread(target=self._run, name="loop", daemon=True))
+
+    def __enter__(self) -> Self:
+        if self._journal is not None:
+            self._journal.begin(self.core_settings)
+        given = {c.source.modality for c in self._captures}
+        for name in self._streams:
+            if name not in given and name != "text":
+                self._post(SourceChanged(name, "lost", "no source was given"))
+        if "text" not in given:
+            self._post(SourceChanged("text", "open"))  # ``say`` is always there
+        for thread in self._threads:
+            thread.start()
+        if self._voice is not None:
+            self._voice.start()
+        for capture in self._captures:
+            capture.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End within a second: stop speaking, release the devices, join every thread. Twice is fine."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        if self._voice is not None:
+            self._voice.close()
+        for capture in self._captures:
+            capture.close()
+        for stream in self._streams.values():
+            stream.close()
+        self._jobs.put(None)
+        self._post(Check())  # wakes the loop
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(JOIN_S)
+                if thread.is_alive():
+                    log.warning("thread %s does not end; left behind", thread.name)
+        if self._journal is not None:
+            self._journal.close()
+        with self._told:
+            self._ended = True
+            self._told.notify_all()
+
+    def __iter__(self) -> Iterator[Event]:
+        while (event := self.next_event()) is not None:
+            yield event
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while (event := await asyncio.to_thread(self.next_event)) is not None:
+            yield event
+
+    def next_event(self, timeout_s: float | None = None) -> Event | None:
+        """The next event; None when the session has ended, or none came within ``timeout_s``."""
+        with self._told:
+            self._told.wait_for(lambda: self._events or self._ended, timeout_s)
+            return self._events.popleft() if self._events else None
+
+    def say(self, text: str) -> None:
+        """Take in a line that the user typed."""
+        now_ns = self._clock.now_ns()
+        self._streams["text"].put(Line(now_ns, 0, text), now_ns)
+
+    @property
+    def counts(self) -> dict[str, Counts]:
+        """What became of every modality's samples."""
+        return {name: stream.counts for name, stream in self._streams.items()}
+
+    # threads
+
+    def _post(self, step: Step) -> None:
+        self._inbox.put((step, None))
+
+    def _encode(self, encoder: Encoder) -> None:
+        stream = self._streams[encoder.modality]
+        looked_ns = 0
+        with contextlib.suppress(StreamClosed):
+            while True:
+                sample = stream.take()
+                if sample is None or self._too_soon(encoder.modality, sample.captured_ns - looked_ns):
+                    continue
+                looked_ns = sample.captured_ns
+                if isinstance(sample, AudioChunk):
+                    sample = self._echo.judge(sample)
+                self._inbox.put((encoder.encode(sample), sample))
+
+    def _too_soon(self, modality: str, since_last_ns: int) -> bool:
+        """Whether the ladder has this picture left out."""
+        return modality == "vision" and since_last_ns < self._core.rung.vision_period_ns
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._post(Done(job.id, self._parts.workshop.run(job)))
+
+    def _run(self) -> None:
+        period_ns = int(self._settings.tick_ms * NS_PER_MS)
+        due_ns = self._clock.now_ns() + period_ns
+        while not self._stop.is_set():
+            item = self._wait(due_ns)
+            if item is not None:
+                self._handle(*item)
+            if self._clock.now_ns() >= due_ns:
+                self._handle(Tick(due_ns, self._arrivals()), None)
+                self.ticks += 1
+                due_ns += period_ns
+            elif item is None:
+                self._handle(Check(self._arrivals()), None)
+
+    def _wait(self, due_ns: int) -> tuple[Step, Sample | None] | None:
+        """The next thing in the inbox, or None when it is time for a tick or a look at health."""
+        check_ns = self._core.next_check_ns(self._arrivals())
+        until_ns = due_ns if check_ns is None else min(due_ns, check_ns)
+        try:
+            left_s = (until_ns - self._clock.now_ns()) / NS_PER_S
+            return self._inbox.get(timeout=left_s) if left_s > 0 else self._inbox.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _arrivals(self) -> dict[str, int]:
+        return {name: stream.last_put_ns for name, stream in self._streams.items()}
+
+    def _handle(self, step: Step, sample: Sample | None) -> None:
+        now_ns = self._clock.now_ns()
+        if self._journal is not None:
+            self._journal.step(step, sample, now_ns)
+        for effect in self._core.handle(step, now_ns):
+            self._do(effect)
+
+    def _do(self, effect: Effect) -> None:
+        if isinstance(effect, Publish):
+            self._tell(effect.event)
+        elif isinstance(effect, Start):
+            self._jobs.put(effect.job)
+        elif self._voice is not None:
+            if isinstance(effect, Speak):
+                self._voice.say(effect.reply_id, effect.text)
+            elif isinstance(effect, Hush):
+                self._voice.hush()
+
+    def _tell(self, event: Event) -> None:
+        if self._journal is not None:
+            self._journal.event(event)
+        with self._told:
+            self.events_dropped += len(self._events) == KEPT_EVENTS
+            self._events.append(event)
+            self._told.notify()
