@@ -69,7 +69,7 @@ class Pronouncer:
             return self._acronym(word)
         if lower in _BEFORE_VOWEL and after:
             return (_BEFORE_VOWEL if after.lstrip("ˈˌ")[0] in VOWELS else _BEFORE_CONSONANT)[lower]
-        if lower in _WEAK and (after or lower in ("a", "an", "i")) and not (word == "A" and not after):
+        if lower in _WEAK and after:
             return _WEAK[lower]
         return self._in_context(lower, previous, after) or self.alone(lower)
 
