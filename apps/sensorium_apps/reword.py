@@ -31,8 +31,8 @@ _MOST_TOKENS = 48  # about 35 words, the longest answer
 _SEED = 1
 # Words that carry no fact: they may come and go.
 _FREE_WORDS = """
-a an the and or of to in on at is are am was were be been being it its this that these those there here i you your
-my me we our us so also as with for from has have had do does did can could will would but some any yes
+a an the and or of to in on at is are am was were be been being it its this that these those there here i you
+your my me we our us so also as with for from has have had do does did can could will would but some any yes
 """
 _FREE = frozenset(_FREE_WORDS.split())
 _REPORTS = re.compile(r"\b(?:i see|i can see|there(?: i|')s|there are|right now|currently|at the moment)\b")

@@ -165,8 +165,8 @@ def _sound(sound: HeardSound, scene: Scene) -> str:
 
 
 _EMPTY_WORDS = """
-a an the my your any some of it i you is are was were do does did that this sound noise hear heard said happened
-something anything went came became got turned go last
+a an the my your any some of it i you is are was were do does did that this sound noise hear heard said
+happened something anything went came became got turned go last
 """
 _EMPTY = frozenset(_EMPTY_WORDS.split())
 _SAME = dict.fromkeys(["fail", "brok", "break", "die", "disconnect", "lost", "unplug", "end"], "stop")
