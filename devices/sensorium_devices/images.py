@@ -42,7 +42,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
 
 
 def told_size(data: bytes) -> tuple[int, int]:
-    """Width and height by the header of a PNG or JPEG, before anything is decoded; (0, 0) of anything else."""
+    """Width and height by the header of a PNG or JPEG, before anything is decoded; else (0, 0)."""
     if data.startswith(PNG_MAGIC) and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
         return width, height

@@ -64,7 +64,8 @@ class Microphone:
     @property
     def faults(self) -> dict[str, int]:
         """What went wrong without ending it since it was opened, and how often."""
-        counts = dict(self._feed.faults) if self._feed is not None else dict(self._last_faults)
+        feed = self._feed
+        counts = dict(feed.faults if feed is not None else self._last_faults)
         if self._conditioner.not_finite:
             counts["samples not finite"] = self._conditioner.not_finite
         return counts
@@ -72,8 +73,10 @@ class Microphone:
     def open(self) -> SourceInfo:
         """Open it; raises SourceError with the reason."""
         self.close()
-        self._closed.clear()
-        feed = self._opening = self._make_feed()
+        feed = self._make_feed()
+        with self._lock:
+            self._closed.clear()
+            self._opening = feed
         form = feed.open()
         with self._lock:
             self._opening = None

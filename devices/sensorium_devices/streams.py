@@ -60,13 +60,17 @@ class StdinFeed(_ByteFeed):
         super().__init__("standard input", clock)
         self._stdin = stdin
         self._reader: WakeableReader | None = None
+        self._interrupted = False
 
     def open(self) -> FeedFormat:
         """Wait for the first bytes."""
         try:
             self._reader = WakeableReader(self._stdin)
+            if self._interrupted:
+                self._reader.wake()
             self._start()
         except OSError as err:
+            self.close()
             raise SourceError(f"microphone -: {err.strerror}") from err
         except SourceError:
             self.close()
@@ -76,10 +80,14 @@ class StdinFeed(_ByteFeed):
 
     def read(self) -> Block | None:
         """As much as there is."""
-        return self._next_block()
+        try:
+            return self._next_block()
+        except OSError as err:
+            raise SourceError(f"microphone -: {err.strerror}") from err
 
     def interrupt(self) -> None:
-        """Wake the reader."""
+        """Wake the reader, or the one that ``open`` is about to make."""
+        self._interrupted = True
         if self._reader is not None:
             self._reader.wake()
 
@@ -172,6 +180,8 @@ class HttpFeed(_ByteFeed):
         self._connection = kind(self._url.hostname, self._url.port, timeout=CONNECT_LIMIT_S)
         self._connection.connect()
         self._socket = self._connection.sock
+        if self._closed:
+            raise SourceError(f"{self._name}: closed while it was being opened")
         path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
         self._connection.request("GET", path)
         self._response = self._connection.getresponse()
