@@ -1,0 +1,1 @@
+"""What the originals said, recorded once by the scripts beside: the yardstick of every conversion."""
