@@ -19,6 +19,7 @@ from sensorium_devices.serving import HOST, LoopbackServer
 
 JPEG_QUALITY = 90  # as many network cameras set it
 BLOCK_S = 0.02  # what the microphone sends at once [s]
+ROOM_DBFS = -66.0  # a quiet office through a laptop's microphone
 CLIENT_BLOCKS = 50  # one second: a client that is further behind loses sound, as at a real device
 STREAM_BYTES = 0xFFFFFFFF  # a WAV header's way to say: without end
 
@@ -81,14 +82,17 @@ class MjpegServer(LoopbackServer):
 
 
 class WavStreamServer(LoopbackServer):
-    """A network microphone: 16-bit mono PCM with a WAV header, in real time, silent while nothing is said.
+    """A network microphone: 16-bit mono PCM with a WAV header, in real time; a quiet room while nothing is said.
 
-    What is said while it is cut, or while nobody listens, is lost, as it would be in a room.
+    ``room_dbfs`` is the level of the room's noise [dB of full scale]; minus infinity is digital silence, as a muted
+    microphone gives. What is said while it is cut, or while nobody listens, is lost, as it would be in a room.
     """
 
-    def __init__(self, rate_hz: int = 16_000) -> None:
+    def __init__(self, rate_hz: int = 16_000, room_dbfs: float = ROOM_DBFS) -> None:
         super().__init__("wav server")
         self.rate_hz = rate_hz
+        self._room = 32767 * 10 ** (room_dbfs / 20)
+        self._noise = np.random.default_rng(0)
         self._block = round(rate_hz * BLOCK_S)
         self._changed = threading.Condition()
         self._speech: deque[NDArray[np.int16]] = deque()
@@ -178,8 +182,8 @@ class WavStreamServer(LoopbackServer):
                     self._send(self._speech.popleft() if self._speech else np.zeros(0, np.int16))
 
     def _send(self, spoken: NDArray[np.int16]) -> None:
-        block = np.zeros(self._block, "<i2")
-        block[: len(spoken)] = spoken
+        block = self._noise.normal(0, self._room, self._block).round().astype("<i2")
+        block[: len(spoken)] = np.clip(block[: len(spoken)] + spoken.astype(np.int32), -32768, 32767)
         for listener in self._listeners:
             if not listener.full():
                 listener.put_nowait(block.tobytes())

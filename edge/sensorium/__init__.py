@@ -1,0 +1,92 @@
+"""Sensorium's runtime: streams camera, microphone and any other sensor through a bundle, and keeps answering.
+
+    with Bundle("companion") as bundle, Session(assemble(bundle), sources, speaker) as session:
+        for event in session:
+            print(to_json(event))
+"""
+
+from sensorium.assemble import assemble
+from sensorium.bundle import Bundle
+from sensorium.clock import Clock, MonotonicClock, VirtualClock
+from sensorium.encoders import Encoder
+from sensorium.errors import (
+    BackendError,
+    BundleError,
+    RecordingError,
+    SampleError,
+    SensoriumError,
+    SinkError,
+    SourceError,
+)
+from sensorium.events import (
+    Candidate,
+    Event,
+    Fault,
+    Guess,
+    HealthChanged,
+    Percept,
+    Reply,
+    RungChanged,
+    Sensed,
+    Speech,
+    Thing,
+    Utterance,
+    to_json,
+)
+from sensorium.evidence import Evidence, Phrase
+from sensorium.fusion import Fusion
+from sensorium.health import Health, State
+from sensorium.jobs import Workshop
+from sensorium.replay import replay
+from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
+from sensorium.session import Parts, Session, SessionSettings
+from sensorium.source import AudioSink, Source, SourceInfo
+from sensorium.steps import Finding
+
+__all__ = [
+    "AudioChunk",
+    "AudioSink",
+    "BackendError",
+    "Bundle",
+    "BundleError",
+    "Candidate",
+    "Clock",
+    "Encoder",
+    "Event",
+    "Evidence",
+    "Fault",
+    "Finding",
+    "Frame",
+    "Fusion",
+    "Guess",
+    "Health",
+    "HealthChanged",
+    "Line",
+    "MonotonicClock",
+    "Parts",
+    "Percept",
+    "Phrase",
+    "Reading",
+    "RecordingError",
+    "Reply",
+    "RungChanged",
+    "Sample",
+    "SampleError",
+    "Sensed",
+    "SensoriumError",
+    "Session",
+    "SessionSettings",
+    "SinkError",
+    "Source",
+    "SourceError",
+    "SourceInfo",
+    "Speech",
+    "State",
+    "Thing",
+    "Utterance",
+    "VirtualClock",
+    "Workshop",
+    "assemble",
+    "replay",
+    "to_json",
+]
