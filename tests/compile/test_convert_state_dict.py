@@ -55,7 +55,7 @@ def test_a_pickle_that_wants_to_call_something_is_refused(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("shape", "strides", "offset"),
-    [((2, 4), (4, 1), 0), ((6,), (1,), 1), ((6,), (-1,), 5), ((2, 3), (3, 1), -1)],
+    [((2, 4), (4, 1), 0), ((6,), (1,), 1), ((6,), (-1,), 5), ((2, 3), (3, 1), -1), ((9, 9), (0, 0), 0)],
 )
 def test_a_tensor_that_reaches_past_its_values_is_refused(
     tmp_path: Path, shape: tuple[int, ...], strides: tuple[int, ...], offset: int

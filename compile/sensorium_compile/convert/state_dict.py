@@ -6,6 +6,7 @@ values.
 https://github.com/pytorch/pytorch/blob/v2.9.0/torch/serialization.py, _legacy_save
 """
 
+import math
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
@@ -76,7 +77,8 @@ def _values(stream: BinaryIO, dtype: str) -> Array:
 
 def _tensor(view: _View, values: Array) -> Array:
     last = view.offset + sum((n - 1) * s for n, s in zip(view.shape, view.strides, strict=True))
-    if view.offset < 0 or min((*view.shape, 1)) < 1 or min((*view.strides, 0)) < 0 or last >= len(values):
+    odd = view.offset < 0 or min((*view.shape, 1)) < 1 or min((*view.strides, 0)) < 0
+    if odd or last >= len(values) or math.prod(view.shape) > len(values):
         raise ValueError(f"a tensor {view.shape} reaches past its storage of {len(values)} values")
     strides = [s * values.itemsize for s in view.strides]
     return np.lib.stride_tricks.as_strided(values[view.offset :], view.shape, strides, writeable=False).copy()

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from sensorium.errors import unknown
 from sensorium.samples import Array
-from sensorium_compile.convert.tfjs_ops import OPS, Attributes, Emitter
+from sensorium_compile.convert.tfjs_emitter import Attributes, Emitter
+from sensorium_compile.convert.tfjs_ops import OPS
 from sensorium_compile.errors import CompileError
 
 DTYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint8": "u1", "uint16": "<u2", "bool": "u1"}

@@ -48,11 +48,11 @@ def main(graph: str, size: str, how: str, out: str, *photos: str) -> None:
         seen.append(session.run(names, {"pixels": fit(image, int(size), how)[None]}))
     table = np.array(seen, np.float64)  # (photos, 2 * tensors)
     low, high = table[:, ::2].min(axis=0), table[:, 1::2].max(axis=0)
-    ranges = {
-        n.rpartition("/")[0]: [float(f"{a:.6g}"), float(f"{b:.6g}")]
-        for n, a, b in zip(names[::2], low, high, strict=True)
-    }
-    Path(out).write_text(json.dumps(ranges, indent=0, sort_keys=True) + "\n")
+    lines = [
+        f"{json.dumps(name.rpartition('/')[0])}: [{a:.6g}, {b:.6g}]"
+        for name, a, b in zip(names[::2], low, high, strict=True)
+    ]
+    Path(out).write_text("{\n" + ",\n".join(sorted(lines)) + "\n}\n")
 
 
 if __name__ == "__main__":
