@@ -1,0 +1,1 @@
+"""What people start: the command line, and three thin apps (headset, robot, kiosk) over the same session."""

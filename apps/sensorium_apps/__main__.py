@@ -1,0 +1,5 @@
+"""``python -m sensorium_apps`` is the same as ``sensorium``."""
+
+from sensorium_apps.cli import main
+
+main()

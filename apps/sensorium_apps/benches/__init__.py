@@ -1,0 +1,1 @@
+"""Benchmarks: each tells its figures, the floor that this machine sets, and what the machine is."""

@@ -1,0 +1,35 @@
+"""``sensorium kiosk``: prompts for whoever comes by."""
+
+import json as jsonlib
+from dataclasses import asdict
+
+import typer
+
+from sensorium_apps import options
+
+
+def kiosk(
+    bundle: options.Bundle = None,
+    camera: options.Camera = "0",
+    mic: options.Mic = "default",
+    text: options.Text = "-",
+    speaker: options.Speaker = "default",
+    json: options.Json = False,
+    seconds: options.Seconds = None,
+    threads: options.Threads = 0,
+) -> None:
+    """Greet who comes, answer, and offer typing when the microphone gives nothing.
+
+    Example:
+
+      sensorium kiosk --camera 0 --text -
+    """
+    from sensorium_apps.kiosk import Rules
+    from sensorium_apps.live import Inputs, live
+
+    rules = Rules()
+    with live(Inputs(bundle, camera, mic, text, speaker, threads=threads)) as running:
+        for event in running.events(seconds):
+            for prompt in rules.take(event) if event is not None else ():
+                plain = f"[{prompt.phase}{', type' if prompt.typing else ''}] {prompt.text}"
+                typer.echo(jsonlib.dumps(asdict(prompt), ensure_ascii=False) if json else plain)

@@ -1,0 +1,36 @@
+"""``sensorium run``: a live session."""
+
+from sensorium_apps import options
+
+
+def run(
+    bundle: options.Bundle = None,
+    camera: options.Camera = "0",
+    mic: options.Mic = "default",
+    text: options.Text = "none",
+    speaker: options.Speaker = "default",
+    look_for: options.LookFor = "",
+    record: options.Record = None,
+    json: options.Json = False,
+    seconds: options.Seconds = None,
+    tick_ms: options.TickMs = 200.0,
+    threads: options.Threads = 0,
+    reword: options.Reword = False,
+) -> None:
+    """See, hear and converse. What cannot be opened is absent, and told; the session goes on.
+
+    Examples:
+
+      sensorium run --look-for "a cat, a red cup"
+
+      sensorium run --camera none --mic none --text -
+
+      sensorium run --camera rtsp://10.0.0.5/live --json --seconds 60
+    """
+    from sensorium_apps.live import Inputs, live
+    from sensorium_apps.telling import tell_all, teller
+
+    wanted = options.texts(look_for)
+    inputs = Inputs(bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword)
+    with live(inputs) as running, teller(running, wanted, json) as told:
+        tell_all(running, told, running.events(seconds))

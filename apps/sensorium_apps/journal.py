@@ -1,0 +1,108 @@
+"""A session's recording: its steps and samples in the order the core took them, and its events for people.
+
+Topics of the MCAP file: ``settings`` (once), ``steps``, ``samples/<modality>`` (each after its own step) and
+``events``.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from sensorium.core import CoreSettings
+from sensorium.errors import RecordingError
+from sensorium.events import Event, to_json
+from sensorium.replay import Taken, describe, describe_settings, parse_settings
+from sensorium.samples import Sample
+from sensorium.steps import Finding, Step
+from sensorium_devices.recording import SAMPLES, Recorded, Recorder, Recording
+
+SETTINGS, STEPS, EVENTS = "settings", "steps", "events"
+
+
+class RecordingJournal:
+    """Keeps a session in a file that ``read_recording`` gives back."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises RecordingError when the file exists or cannot be made."""
+        self._recorder = Recorder(path)
+
+    def begin(self, settings: CoreSettings) -> None:
+        """Keep what the session was asked to do."""
+        self._keep(SETTINGS, describe_settings(settings), settings.started_ns)
+
+    def step(self, step: Step, sample: Sample | None, now_ns: int) -> None:
+        """Keep one step: a Finding as the sample that it was made of, any other as it is."""
+        if not isinstance(step, Finding):
+            self._keep(STEPS, {"now_ns": now_ns, **describe(step)}, now_ns)
+        elif sample is not None:
+            self._keep(STEPS, {"now_ns": now_ns, "step": "Finding"}, now_ns)
+            self._recorder.sample(step.modality, sample)
+
+    def event(self, event: Event) -> None:
+        """Keep what was told."""
+        self._recorder.message(EVENTS, to_json(event).encode(), event.at_ns)
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._recorder.close()
+
+    def _keep(self, topic: str, message: dict[str, Any], now_ns: int) -> None:
+        self._recorder.message(topic, json.dumps(message).encode(), now_ns)
+
+
+class RecordedSession:
+    """A recording of a session: its settings, and its steps in order."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises RecordingError when the file is missing, damaged, or of something else."""
+        self._path = path
+        self._entries = iter(Recording(path))
+        first = next(self._entries, None)
+        if first is None or first.topic != SETTINGS or not isinstance(first.payload, bytes):
+            raise RecordingError(
+                f"{path}: no recording of a session; 'sensorium run --record FILE' makes one"
+            )
+        self.settings = parse_settings(self._message(first))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        close = getattr(self._entries, "close", None)  # a generator holds the file open
+        if close is not None:
+            close()
+
+    def steps(self) -> Iterator[Taken]:
+        """The steps, once; raises RecordingError where the file is damaged or was cut off."""
+        finding_ns: int | None = None
+        for entry in self._entries:
+            if entry.topic == STEPS:
+                message = self._message(entry)
+                now_ns = self._now_ns(message)
+                finding_ns = now_ns if message.get("step") == "Finding" else None
+                if finding_ns is None:
+                    yield Taken(now_ns, message=message)
+            elif entry.topic.startswith(SAMPLES) and not isinstance(entry.payload, bytes):
+                if finding_ns is None:
+                    raise RecordingError(f"{self._path}: a sample without its step; the recording is damaged")
+                yield Taken(finding_ns, entry.topic.removeprefix(SAMPLES), entry.payload)
+
+    def _message(self, entry: Recorded) -> dict[str, Any]:
+        try:
+            message = json.loads(entry.payload) if isinstance(entry.payload, bytes) else None
+        except ValueError as err:
+            raise RecordingError(f"{self._path}: {entry.topic}: no JSON ({err})") from err
+        if not isinstance(message, dict):
+            raise RecordingError(f"{self._path}: {entry.topic}: no JSON object")
+        return message
+
+    def _now_ns(self, message: dict[str, Any]) -> int:
+        now_ns = message.pop("now_ns", None)
+        if not isinstance(now_ns, int):
+            raise RecordingError(f"{self._path}: a step without its time; the recording is damaged")
+        return now_ns

@@ -1,0 +1,194 @@
+"""A session from command-line words: opened, watched, and ended when there is nothing more to come."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorium.assemble import assemble
+from sensorium.bundle import Bundle
+from sensorium.clock import Clock, MonotonicClock
+from sensorium.events import Event, HealthChanged, Percept, Reply, Speech, Utterance
+from sensorium.health import State
+from sensorium.samples import Sample
+from sensorium.session import Session, SessionSettings
+from sensorium.source import Source, SourceInfo
+from sensorium_apps.journal import RecordingJournal
+from sensorium_apps.paths import find_bundle
+from sensorium_devices.factory import NONE, open_camera, open_microphone, open_speaker, open_text
+
+POLL_S = 0.1  # how often a screen is drawn when nothing happens, and the longest that Ctrl-C waits
+# After the last sample of files and the last thing said: a turn may still wait 1.5 s for more speech.
+QUIET_S = 2.5
+QUIET_TYPED_S = 0.5  # typed questions wait for nothing but their answers
+STUCK_S = 20.0  # an answer that takes longer does not come: its part has failed
+REWORDER = "smollm2-135m"  # its entry in the zoo
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the user asked for, word for word; ``none`` leaves a modality out."""
+
+    bundle: Path | None = None
+    camera: str = NONE
+    mic: str = NONE
+    text: str = NONE
+    speaker: str = NONE
+    look_for: tuple[str, ...] = ()
+    record: Path | None = None
+    tick_ms: float = 200.0
+    threads: int = 0
+    reword: bool = False
+
+
+class Watched:
+    """A source that keeps what its opening told, its newest sample, and whether it has ended by itself."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._closed = False
+        self.ended = False
+        self.newest: Sample | None = None
+        self.opened: deque[SourceInfo] = deque()  # every opening's, for whoever tells them
+
+    @property
+    def modality(self) -> str:
+        """As the source's."""
+        return self._source.modality
+
+    @property
+    def name(self) -> str:
+        """As the source's."""
+        return self._source.name
+
+    @property
+    def finite(self) -> bool:
+        """As the source's."""
+        return self._source.finite
+
+    def open(self) -> SourceInfo:
+        """Open the source."""
+        self._closed = False
+        info = self._source.open()
+        self.opened.append(info)
+        return info
+
+    def read(self) -> Sample | None:
+        """The source's next sample."""
+        sample = self._source.read()
+        self.newest = sample
+        if sample is None and not self._closed:
+            self.ended = True
+        return sample
+
+    def close(self) -> None:
+        """Close the source."""
+        self._closed = True
+        self._source.close()
+
+
+@dataclass(slots=True)
+class Pending:
+    """What was asked and is not yet answered, or answered and not yet said."""
+
+    quiet_s: float  # how long nothing may have happened before it counts as over
+    last_s: float = 0.0  # when something other than a percept happened
+    _asked: int = 0
+    _speaking: bool = False
+    _partial: bool = False
+
+    def take(self, event: Event, now_s: float) -> None:
+        """Fold one event in."""
+        if isinstance(event, Percept):
+            return
+        self.last_s = now_s
+        if isinstance(event, Utterance):
+            self._partial = not event.final
+            self._asked += event.final
+        elif isinstance(event, Reply):
+            self._asked -= 1
+        elif isinstance(event, Speech):
+            self._speaking = event.phase == "started"
+        elif isinstance(event, HealthChanged) and event.modality == "audio" and event.state is State.ABSENT:
+            self._partial = False  # what was being said is lost with the microphone
+
+    def settled(self, now_s: float) -> bool:
+        """Whether nothing more is to come by itself."""
+        busy = self._asked > 0 or self._speaking or self._partial
+        return now_s - self.last_s > (STUCK_S if busy else self.quiet_s)
+
+
+@dataclass(slots=True)
+class Live:
+    """A running session with its watched sources."""
+
+    session: Session
+    sources: Sequence[Watched]
+    bundle: Bundle
+    clock: Clock
+
+    def events(self, seconds: float | None = None) -> Iterator[Event | None]:
+        """The session's events, and None where none came for a moment.
+
+        Ends after ``seconds``, or when all sources were files that have ended and everything was answered.
+        """
+        listens = any(source.modality == "audio" for source in self.sources)
+        began_s = time.monotonic()
+        pending = Pending(QUIET_S if listens else QUIET_TYPED_S, began_s)
+        while (now_s := time.monotonic()) and (seconds is None or now_s - began_s < seconds):
+            left_s = POLL_S if seconds is None else min(POLL_S, began_s + seconds - now_s)
+            event = self.session.next_event(left_s)
+            if event is not None:
+                pending.take(event, now_s)
+            elif self.ended and pending.settled(now_s):
+                return
+            yield event
+
+    def openings(self) -> Iterator[tuple[str, str, SourceInfo]]:
+        """What sources turned out to be since the last call: modality, name, info."""
+        for source in self.sources:
+            while source.opened:
+                yield source.modality, source.name, source.opened.popleft()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all sources were files that have come to their end."""
+        return bool(self.sources) and all(source.ended for source in self.sources)
+
+
+@contextmanager
+def live(inputs: Inputs) -> Iterator[Live]:
+    """Open the bundle, the sources and the speaker, run a session on them, and release all of it."""
+    clock = MonotonicClock()
+    sources = open_sources(inputs, clock)
+    with ExitStack() as stack:
+        bundle = stack.enter_context(Bundle(find_bundle(inputs.bundle)))
+        speaker = None if inputs.speaker == NONE else open_speaker(inputs.speaker)
+        reword = stack.enter_context(rewording()) if inputs.reword else None
+        parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword)
+        settings = SessionSettings(tick_ms=inputs.tick_ms, look_for=inputs.look_for)
+        journal = RecordingJournal(inputs.record) if inputs.record else None
+        session = Session(parts, sources, speaker, settings=settings, clock=clock, journal=journal)
+        yield Live(stack.enter_context(session), sources, bundle, clock)
+
+
+@contextmanager
+def rewording() -> Iterator[Callable[[str], str]]:
+    """The language model that says answers in other words, from the zoo's cache."""
+    from sensorium_apps.reword import Reworder
+    from sensorium_compile.zoo import Weights
+
+    with closing(Reworder(Weights().path(REWORDER))) as reworder:
+        yield reworder.reword
+
+
+def open_sources(inputs: Inputs, clock: Clock) -> list[Watched]:
+    """The sources that are not ``none``. The session opens them, and again when they were lost."""
+    sources = (
+        open_camera(inputs.camera, clock),
+        open_microphone(inputs.mic, clock),
+        open_text(inputs.text, clock),
+    )
+    return [Watched(source) for source in sources if source is not None]
