@@ -16,8 +16,6 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from sensorium.errors import SensoriumError
-
 DEBUG_VARIABLE = "SENSORIUM_DEBUG"
 INTERRUPTED = 128 + 2  # SIGINT
 NO_READER = 128 + 13  # SIGPIPE
@@ -53,15 +51,10 @@ class CarefulGroup(TyperGroup):
         except BrokenPipeError as err:
             _forget_stdout()
             raise typer.Exit(NO_READER) from err
-        except (SensoriumError, OSError, ModuleNotFoundError) as err:
-            if debugging():
-                raise
-            raise _failed(explain(err)) from err
         except Exception as err:
             if debugging() or isinstance(err, typer.Exit | typer.Abort) or is_usage_error(err):
                 raise
-            where = f"a fault of Sensorium; {DEBUG_VARIABLE}=1 shows where"
-            raise _failed(f"{type(err).__name__}: {explain(err)} ({where})") from err
+            raise _failed(err) from err
 
 
 def explain(err: Exception) -> str:
@@ -90,7 +83,17 @@ def is_usage_error(err: Exception) -> bool:
     return callable(getattr(err, "format_message", None))
 
 
-def _failed(message: str) -> typer.Exit:
+def is_expected(err: Exception) -> bool:
+    """Whether it was raised on purpose, or is the machine's own; looked up, since ``--help`` loads no runtime."""
+    errors = sys.modules.get("sensorium.errors")
+    ours = errors is not None and isinstance(err, errors.SensoriumError)
+    return ours or isinstance(err, OSError | ModuleNotFoundError)
+
+
+def _failed(err: Exception) -> typer.Exit:
+    message = explain(err)
+    if not is_expected(err):
+        message = f"{type(err).__name__}: {message} (a fault of Sensorium; {DEBUG_VARIABLE}=1 shows where)"
     typer.echo(f"error: {message}", err=True)
     return typer.Exit(1)
 

@@ -1,8 +1,8 @@
 """Sensorium's runtime: streams camera, microphone and any other sensor through a bundle, and keeps answering.
 
-    with Bundle("companion") as bundle, Session(assemble(bundle), sources, speaker) as session:
-        for event in session:
-            print(to_json(event))
+with Bundle("companion") as bundle, Session(assemble(bundle), sources, speaker) as session:
+    for event in session:
+        print(to_json(event))
 """
 
 from sensorium.assemble import assemble

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sensorium.clock import Clock
+from sensorium.clock import NS_PER_S, Clock
 from sensorium.errors import SensoriumError
 from sensorium.samples import Sample
 from sensorium.source import Source, SourceInfo
@@ -14,8 +14,10 @@ from sensorium.stream import Stream
 
 log = logging.getLogger(__name__)
 
-FIRST_RETRY_S = 0.1  # a camera server that restarts is back within tenths of a second
-LAST_RETRY_S = 2.0  # a person who plugs a device in does not wait longer
+# Between two tries to open: a twentieth of the outage so far. Who restarts a server waits tenths of a second, who
+# plugs a device in after an hour waits two.
+RETRY_SHARE = 0.05
+FIRST_RETRY_S, LAST_RETRY_S = 0.1, 2.0
 JOIN_S = 1.0
 
 
@@ -57,8 +59,7 @@ class Capture:
                 log.warning("%s: its driver does not return from a read; left behind", self.source.name)
 
     def _run(self) -> None:
-        retry_s = FIRST_RETRY_S
-        last_reason = ""
+        lost_ns: int | None = None  # when the outage under way began
         while not self._stop.is_set():
             got_samples, reason = self._run_once()
             if self._stop.is_set():
@@ -66,13 +67,10 @@ class Capture:
             if not reason:
                 self._report(SourceChanged(self.source.modality, "ended", f"{self.source.name} has ended"))
                 return
-            if got_samples:
-                retry_s, last_reason = FIRST_RETRY_S, ""
-            if reason != last_reason:
+            if lost_ns is None or got_samples:  # an outage is told once, with its first reason
+                lost_ns = self._clock.now_ns()
                 self._report(SourceChanged(self.source.modality, "lost", reason))
-                last_reason = reason
-            self._stop.wait(retry_s)
-            retry_s = min(2 * retry_s, LAST_RETRY_S)
+            self._stop.wait(retry_after_s((self._clock.now_ns() - lost_ns) / NS_PER_S))
 
     def _run_once(self) -> tuple[bool, str]:
         """Open, read to the end or a failure, close. Returns whether samples came, and why it ended ("": by itself)."""
@@ -91,3 +89,8 @@ class Capture:
         finally:
             self.source.close()
         return got_samples, "" if self.source.finite else f"{self.source.name} stopped"
+
+
+def retry_after_s(outage_s: float) -> float:
+    """How long to wait before the next try to open a source that was lost ``outage_s`` ago."""
+    return min(max(RETRY_SHARE * outage_s, FIRST_RETRY_S), LAST_RETRY_S)

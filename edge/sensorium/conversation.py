@@ -132,4 +132,4 @@ class TurnTaking:
 
     @staticmethod
     def _utterance(turn: Turn, text: str, now_ns: int, *, final: bool) -> Utterance:
-        return Utterance(now_ns, text, "audio", final, turn.started_ns, max(turn.ended_ns, turn.started_ns))
+        return Utterance(now_ns, text, "audio", final, turn.started_ns, turn.ended_ns if final else now_ns)

@@ -47,6 +47,7 @@ from sensorium.steps import (
 )
 
 TOLD_CANDIDATES = 5  # in a percept when nothing is looked for by name
+TOLD_NAMES = 5  # for the whole picture
 EVIDENCE_LASTS_NS = 10 * NS_PER_S  # older evidence has decayed to nothing by any calibration's half-life
 SENSE_OF_WORDS = {"audio": "speech"}  # what is said is other evidence than how it sounds
 
@@ -68,7 +69,7 @@ class _Sense:
 
     health: Health
     connected: bool = False
-    period_ns: int = 0
+    stale_ns: int = 0  # age from which on a sample is overdue; 0: never
     opened_ns: int = 0
     last_ns: int = 0  # arrival of the newest sample
     fault: str | None = None
@@ -111,9 +112,9 @@ class Core:
     def next_check_ns(self, arrivals: Mapping[str, int]) -> int | None:
         """When the health of some modality may change by itself; None when nothing is awaited."""
         due = [
-            max(arrivals.get(name, 0), sense.opened_ns) + stale_after_ns(sense.period_ns) + 1
+            max(arrivals.get(name, 0), sense.opened_ns) + sense.stale_ns + 1
             for name, sense in self._senses.items()
-            if sense.connected and sense.period_ns and sense.health.present
+            if sense.connected and sense.stale_ns and sense.health.present
         ]
         return min(due, default=None)
 
@@ -131,7 +132,7 @@ class Core:
         sense.connected = change.state == "open"
         if sense.connected:
             sense.opened_ns = now_ns
-            sense.period_ns = change.info.period_ns if change.info else 0
+            sense.stale_ns = stale_after_ns(change.modality, change.info.period_ns if change.info else 0)
             return []  # it is live once a sample came
         last_ns = sense.last_ns or now_ns
         return self._set_health(change.modality, Health(State.ABSENT, change.reason, last_ns), now_ns)
@@ -143,7 +144,7 @@ class Core:
             if not sense.connected:
                 continue
             health = _health(sense, now_ns)
-            began = sense.last_ns >= sense.opened_ns or sense.period_ns == 0
+            began = sense.last_ns >= sense.opened_ns or sense.stale_ns == 0
             if began or not health.present:
                 effects += self._set_health(name, health, now_ns)
         return effects
@@ -208,9 +209,16 @@ class Core:
         effects: list[Effect] = [Publish(said)]
         if self._speaking is not None:
             effects.append(Hush())
-        scene = self._memory.snapshot(now_ns, self._health(), self._wall_clock_s(now_ns), self._settings.utc_offset_s)
+        scene = self._memory.snapshot(
+            now_ns, self._health(), self._wall_clock_s(now_ns), self._settings.utc_offset_s
+        )
         self._memory.say(now_ns, said.text, said.modality)
-        words = Evidence(said.modality, (Phrase(said.text),), now_ns, sense=SENSE_OF_WORDS.get(said.modality, ""))
+        words = Evidence(
+            said.modality,
+            (Phrase(said.text, kind="share"),),
+            now_ns,
+            sense=SENSE_OF_WORDS.get(said.modality, ""),
+        )
         self._senses[said.modality].evidence[words.sense] = words
         self._jobs += 1
         # Recognitions count from 1 up, responses from -1 down: no two jobs share a number.
@@ -255,7 +263,9 @@ class Core:
             effects.append(Publish(change))
         evidences = [e for sense in self._senses.values() for e in self._current(sense, now_ns)]
         candidates = self._candidates(evidences, now_ns)
-        self._memory.looked_for = tuple(Guess(c.text, c.probability) for c in candidates if self._settings.look_for)
+        self._memory.looked_for = tuple(
+            Guess(c.text, c.probability) for c in candidates if self._settings.look_for
+        )
         self._ticks += 1
         percept = Percept(
             at_ns=now_ns,
@@ -263,7 +273,7 @@ class Core:
             senses={name: self._sensed(sense, now_ns) for name, sense in self._senses.items()},
             candidates=candidates,
             things=self._memory.things,
-            scene=self._memory.names,
+            scene=self._memory.names[:TOLD_NAMES],
             sounds=self._memory.recent_sounds(now_ns),
             rung=self.rung.name,
             latency_ms=latency_ms,
@@ -295,7 +305,7 @@ class Core:
 def _health(sense: _Sense, now_ns: int) -> Health:
     """The judgement on a connected modality from when its last sample came and what was in it."""
     last_ns = max(sense.last_ns, sense.opened_ns)
-    state = arrival(last_ns, now_ns, sense.period_ns)
+    state = arrival(now_ns - last_ns, sense.stale_ns)
     if state is not State.LIVE:
         return Health(state, "no samples", last_ns)
     if sense.fault is not None:

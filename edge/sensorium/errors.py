@@ -1,12 +1,12 @@
 """What can go wrong, in one tree. Every message says what was given, what is allowed and what to do.
 
-    SensoriumError
-    ├── BundleError      a bundle that cannot be trusted or does not fit
-    ├── BackendError     a graph that cannot be opened or run
-    ├── SampleError      a sample that is no sample (shape, type, NaN)
-    ├── SourceError      a device or file that cannot be opened or was lost
-    ├── SinkError        a speaker or file that cannot be written
-    └── RecordingError   a recording that cannot be read
+SensoriumError
+├── BundleError      a bundle that cannot be trusted or does not fit
+├── BackendError     a graph that cannot be opened or run
+├── SampleError      a sample that is no sample (shape, type, NaN)
+├── SourceError      a device or file that cannot be opened or was lost
+├── SinkError        a speaker or file that cannot be written
+└── RecordingError   a recording that cannot be read
 """
 
 from collections.abc import Iterable

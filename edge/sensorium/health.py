@@ -39,20 +39,21 @@ class Health:
 
 STALE_PERIODS = 3  # a stall is told within three sample intervals
 STALE_FLOOR_NS = 100 * NS_PER_MS  # three frames at 30 fps; a scheduler's hiccup on a busy board is shorter
+SOUND_FLOOR_NS = 250 * NS_PER_MS  # drivers and networks hand sound over in bursts of up to 200 ms
 ABSENT_AFTER_NS = 2 * NS_PER_S  # longer than any camera's exposure change or a network's retransmission
 
 
-def arrival(last_ns: int, now_ns: int, period_ns: int) -> State:
-    """Whether samples still arrive: the last came at ``last_ns``, one is usual every ``period_ns`` (0: no rate)."""
-    age_ns = now_ns - last_ns
-    if period_ns == 0 or age_ns <= stale_after_ns(period_ns):
+def arrival(age_ns: int, stale_ns: int) -> State:
+    """Whether samples still arrive: the last came ``age_ns`` ago, and from ``stale_ns`` on one is overdue (0: never)."""
+    if stale_ns == 0 or age_ns <= stale_ns:
         return State.LIVE
-    return State.STALE if age_ns < max(ABSENT_AFTER_NS, 2 * stale_after_ns(period_ns)) else State.ABSENT
+    return State.STALE if age_ns < max(ABSENT_AFTER_NS, 2 * stale_ns) else State.ABSENT
 
 
-def stale_after_ns(period_ns: int) -> int:
-    """The age of the last sample [ns] from which on the stream is stale."""
-    return max(STALE_PERIODS * period_ns, STALE_FLOOR_NS)
+def stale_after_ns(modality: str, period_ns: int) -> int:
+    """The age [ns] from which on the last sample is stale, where one is usual every ``period_ns`` (0: no rate)."""
+    floor_ns = SOUND_FLOOR_NS if modality == "audio" else STALE_FLOOR_NS
+    return max(STALE_PERIODS * period_ns, floor_ns) if period_ns else 0
 
 
 # Content of pictures. Luma is 0-255. The figures were chosen on photos and checked on dark, covered and frozen ones.

@@ -1,9 +1,9 @@
 """A live session: sources in, events out, through threads that each own one thing.
 
-    capture threads -> streams -> encoder threads -> inbox -> loop thread (the core) -> events
-                                                       ^            |-> worker thread (recognise, answer)
-                                                       |            `-> voice thread (speech)
-                                                       `--- results and progress ---'
+capture threads -> streams -> encoder threads -> inbox -> loop thread (the core) -> events
+                                                   ^            |-> worker thread (recognise, answer)
+                                                   |            `-> voice thread (speech)
+                                                   `--- results and progress ---'
 """
 
 import asyncio
@@ -106,9 +106,7 @@ class Session:
         self.events_dropped = 0
         self.ticks = 0
         names = dict.fromkeys([*(s.modality for s in sources), "vision", "audio", "text"])
-        self._streams = {
-            name: Stream[Sample](STREAM_CAPACITY.get(name, ORDERED_CAPACITY)) for name in names
-        }
+        self._streams = {name: Stream[Sample](STREAM_CAPACITY.get(name, ORDERED_CAPACITY)) for name in names}
         self._captures = [
             Capture(source, self._streams[source.modality], self._clock, self._post) for source in sources
         ]

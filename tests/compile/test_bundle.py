@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.compile.tiny import tiny_part
 
 from sensorium.bundle import Bundle
 from sensorium.bundle.loaded import host_target
@@ -11,7 +12,6 @@ from sensorium.errors import BackendError, BundleError
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
-from tests.compile.tiny import tiny_part
 
 
 @pytest.fixture
@@ -88,7 +88,9 @@ def test_a_link_that_leaves_the_folder_is_refused(folder: Path, tmp_path: Path) 
         ({"files": {}}, "has no sha256"),
     ],
 )
-def test_a_manifest_that_does_not_fit_is_refused(folder: Path, changes: dict[str, object], message: str) -> None:
+def test_a_manifest_that_does_not_fit_is_refused(
+    folder: Path, changes: dict[str, object], message: str
+) -> None:
     _edit(folder, **changes)
     with pytest.raises(BundleError, match=message):
         Bundle(folder)

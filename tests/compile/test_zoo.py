@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from sensorium_compile.zoo import Entry, PullError, Weights, choose, load_zoo
 
 CONTENT = b"weights"

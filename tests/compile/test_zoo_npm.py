@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from sensorium_compile.zoo import Entry, PullError, Weights, pull
 from sensorium_compile.zoo.clients import find_npm
 

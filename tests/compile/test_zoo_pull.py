@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+
 from sensorium_compile.zoo import Bars, Entry, PullError, PullReport, Silent, Weights, pull
 from sensorium_compile.zoo.clients import RAW_PROGRESS_SINCE
 

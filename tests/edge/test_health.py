@@ -30,16 +30,20 @@ def _noise(level: float, n: int = 16_000) -> np.ndarray:
 
 
 def test_a_stall_is_told_within_three_frame_intervals() -> None:
-    assert arrival(0, 2 * FRAME_NS, FRAME_NS) is State.LIVE
-    assert stale_after_ns(FRAME_NS) <= 100 * NS_PER_MS
-    assert arrival(0, 3 * FRAME_NS + NS_PER_MS, FRAME_NS) is State.STALE
-    assert arrival(0, 3 * NS_PER_S, FRAME_NS) is State.ABSENT
+    stale_ns = stale_after_ns("vision", FRAME_NS)
+    assert stale_ns <= 100 * NS_PER_MS
+    assert arrival(2 * FRAME_NS, stale_ns) is State.LIVE
+    assert arrival(3 * FRAME_NS + NS_PER_MS, stale_ns) is State.STALE
+    assert arrival(3 * NS_PER_S, stale_ns) is State.ABSENT
 
 
 def test_a_slow_source_is_given_its_own_time() -> None:
-    assert arrival(0, NS_PER_S, NS_PER_S) is State.LIVE
-    assert arrival(0, 4 * NS_PER_S, NS_PER_S) is State.STALE
-    assert arrival(0, 3600 * NS_PER_S, 0) is State.LIVE, "typed text has no rate"
+    assert arrival(NS_PER_S, stale_after_ns("smell", NS_PER_S)) is State.LIVE
+    assert arrival(4 * NS_PER_S, stale_after_ns("smell", NS_PER_S)) is State.STALE
+    assert arrival(3600 * NS_PER_S, stale_after_ns("text", 0)) is State.LIVE, "typed text has no rate"
+    assert arrival(200 * NS_PER_MS, stale_after_ns("audio", 32 * NS_PER_MS)) is State.LIVE, (
+        "sound comes in bursts"
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sensorium.errors import BackendError, BundleError
 from sensorium_apps import options
 from sensorium_apps.failures import note
 
@@ -59,6 +58,7 @@ def _look(
 ) -> "tuple[tuple[Thing, ...], tuple[Guess, ...]]":
     """Things and names, by the encoder that a session has, too."""
     from sensorium.encoders.vision import VisionEncoder
+    from sensorium.errors import BackendError, BundleError
     from sensorium.samples import Frame
     from sensorium_apps.parts import make
 

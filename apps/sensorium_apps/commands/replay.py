@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sensorium.errors import RecordingError
 from sensorium_apps import options
 
 if TYPE_CHECKING:
@@ -62,6 +61,7 @@ def _print(events: "Iterator[Event]", json: bool) -> None:
 
 def _check(bundle: "Bundle", recording: Path, threads: int, json: bool) -> None:
     """Two replays side by side; the first difference is an error that shows both."""
+    from sensorium.errors import RecordingError
     from sensorium.events import to_json
 
     count = 0

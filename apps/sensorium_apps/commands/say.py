@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sensorium.errors import SensoriumError
 from sensorium_apps import options
 from sensorium_apps.failures import note
 
@@ -63,6 +62,8 @@ def say(
 
 def _speak(text: str, synthesiser: "Synthesiser", speaker: "AudioSink") -> float:
     """Say it as it is made; returns the speech's length [s]."""
+    from sensorium.errors import SensoriumError
+
     count = 0
     for samples in synthesiser.stream(text):
         if not count:

@@ -43,7 +43,11 @@ class Outcome:
 
 
 def play(
-    bundle_path: Path, out: Path, speaker: str, threads: int, tell: Callable[[Live, Iterator[Event | None]], None]
+    bundle_path: Path,
+    out: Path,
+    speaker: str,
+    threads: int,
+    tell: Callable[[Live, Iterator[Event | None]], None],
 ) -> Outcome:
     """Play the script against a session with this bundle; ``tell`` is shown every event as it comes.
 

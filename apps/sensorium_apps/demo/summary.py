@@ -108,7 +108,13 @@ def _utterances(run: Run) -> list[dict[str, Any]]:
         errors, words = word_error_rate(h.action.text, text)
         rate = round(errors / max(words, 1), 4)
         told.append(
-            {"text": text, "reference": h.action.text, "word_error_rate": rate, "errors": errors, "words": words}
+            {
+                "text": text,
+                "reference": h.action.text,
+                "word_error_rate": rate,
+                "errors": errors,
+                "words": words,
+            }
         )
     return told
 
@@ -137,7 +143,9 @@ def _health_changes(run: Run) -> list[dict[str, Any]]:
         causes = [
             h.at_ns
             for h in run.happened
-            if isinstance(h.action, Cut | Return) and h.action.device == change.modality and h.at_ns <= change.at_ns
+            if isinstance(h.action, Cut | Return)
+            and h.action.device == change.modality
+            and h.at_ns <= change.at_ns
         ]
         after = (change.at_ns - causes[-1]) / NS_PER_MS if causes else None
         told.append(

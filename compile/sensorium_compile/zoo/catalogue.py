@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from sensorium.bundle import Origin
 from sensorium.bundle.manifest import InnerPath, Sha256
 from sensorium.errors import unknown
-
 from sensorium_compile.zoo.errors import PullError
 
 ZOO_FILE = Path(__file__).with_name("zoo.toml")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import platformdirs
-from sensorium.bundle import Origin
 
+from sensorium.bundle import Origin
 from sensorium_compile.zoo.catalogue import Entry, find, load_zoo
 from sensorium_compile.zoo.errors import PullError
 

@@ -17,7 +17,7 @@ from sensorium.answers.phrasing import (
     prominence,
     sentence,
 )
-from sensorium.answers.senses import missing, sees, still_working
+from sensorium.answers.senses import missing, present, sees, state_of_all, still_working, usable
 from sensorium.clock import NS_PER_S
 from sensorium.events import Guess, Thing
 from sensorium.scene import Scene
@@ -43,7 +43,9 @@ def describe(asked: Asked) -> Answer:
 
 
 def see_and_hear(asked: Asked) -> Answer:
-    """What do you see and hear?"""
+    """What do you see and hear? What neither sense tells, the state of the senses does."""
+    if not usable(asked.scene, "vision") and not usable(asked.scene, "audio"):
+        return Answer(state_of_all(asked.scene), present(asked.scene))
     seen = describe(asked)
     sounds = history.sounds(asked)
     if not sounds or not sees(asked.scene):

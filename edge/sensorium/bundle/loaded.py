@@ -137,7 +137,9 @@ class Bundle:
         for name, entry in self.manifest.files.items():
             data = self._read_raw(name, entry.size)
             if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
-                raise BundleError(f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again")
+                raise BundleError(
+                    f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again"
+                )
         used = {g.file for p in self.manifest.parts.values() for g in p.graphs.values()}
         used |= {f for p in self.manifest.parts.values() for f in p.files.values()}
         for name in sorted(used - set(self.manifest.files)):

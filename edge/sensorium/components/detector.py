@@ -44,6 +44,7 @@ class Detector:
         self._config = DetectorConfig.model_validate(dict(part.config))
         self._graph = part.graph(threads=threads)
         self.labels = tuple(part.read("labels").decode().splitlines())
+        self.threshold = self._config.threshold
 
     def detect(self, image: Image, threshold: float | None = None) -> tuple[Detection, ...]:
         """Objects in an image, uint8 (height, width, 3) RGB, the surest first.
@@ -55,7 +56,7 @@ class Detector:
         rows = self._graph.run({"pixels": placed.image[None]})["detections"][
             0
         ]  # (n, 6): x0 y0 x1 y1 score class
-        rows = rows[rows[:, 4] >= (config.threshold if threshold is None else threshold)]
+        rows = rows[rows[:, 4] >= (self.threshold if threshold is None else threshold)]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
         found = []
         for row in rows[distinct(rows[:, :4], rows[:, 5], config.overlap)]:

@@ -33,7 +33,7 @@ SO_FAR_NS = 800 * NS_PER_MS  # between two partial texts: a few words
 OWN_VOICE = 0.6  # share of a chunk that is echo from which on nobody else speaks in it
 TAG_NS = NS_PER_S  # sounds are named once a second ...
 TAG_SAMPLES = 2 * RATE_HZ  # ... from the last two
-NAMED = 0.5  # probability from which on a sound is told
+NAMED = 0.8  # probability from which on a sound is told: below, noises that it never heard are named too
 KEPT_SAMPLES = (GATE.longest + 2 * RATE_HZ) // CHUNK * CHUNK  # the longest stretch, and what goes before it
 
 
@@ -51,7 +51,8 @@ class AudioEncoder:
         self._begun: int | None = None  # where the stretch under way began [samples]
         self._told_ns = 0  # when a partial stretch was last given
         self._tagged_ns = 0
-        self._clean = 0  # samples without echo until now
+        self._alone = 0  # samples without speech and echo until now
+        self._named: tuple[str, ...] = ()  # sounds of the window before
 
     def encode(self, sample: Sample) -> Finding:
         """Health, speech and sounds of one chunk of 512 samples at 16 kHz."""
@@ -62,14 +63,14 @@ class AudioEncoder:
         failures: list[str] = []
         samples = np.nan_to_num(sample.samples, posinf=0.0, neginf=0.0)
         self._kept.append(samples)
-        self._clean = self._clean + CHUNK if sample.echo < OWN_VOICE else 0
         speech = self._listen(samples, sample.echo, end_ns, failures)
+        self._alone = self._alone + CHUNK if sample.echo < OWN_VOICE and self._gate.stretch is None else 0
         sounds = self._tag(end_ns, failures)
         return Finding(
             "audio",
             sample.captured_ns,
             fault=fault,
-            evidence=() if sounds is None else (_evidence(sounds, end_ns),),
+            evidence=(_evidence(sounds, end_ns),) if sounds else (),  # a quiet cat is no absent cat
             sounds=sounds,
             speech=speech,
             failures=tuple(failures),
@@ -116,10 +117,11 @@ class AudioEncoder:
         return joined[max(0, start - origin) : max(0, end - origin)]
 
     def _tag(self, end_ns: int, failures: list[str]) -> tuple[Guess, ...] | None:
-        """Sounds of the last two seconds, once a second, while nobody speaks and nothing is played."""
-        if self._tagger is None or self._begun is not None or self._clean < TAG_SAMPLES:
-            return None
-        if end_ns - self._tagged_ns < TAG_NS or len(self._kept) * CHUNK < TAG_SAMPLES:
+        """Sounds of the last two seconds, once a second, where nobody spoke and nothing was played.
+
+        A sound is told when two windows, which overlap by half, agree on it.
+        """
+        if self._tagger is None or self._alone < TAG_SAMPLES or end_ns - self._tagged_ns < TAG_NS:
             return None
         self._tagged_ns = end_ns
         pieces = [self._kept[i] for i in range(len(self._kept) - TAG_SAMPLES // CHUNK, len(self._kept))]
@@ -129,8 +131,10 @@ class AudioEncoder:
             log.exception("sound tagger failed")
             failures.append(f"sound: {type(err).__name__}: {err}")
             return None
-        named = zip(self._tagger.labels, probabilities.tolist(), strict=True)
-        return tuple(Guess(name, p) for name, p in named if p >= NAMED and name in self._tagger.told)
+        pairs = zip(self._tagger.labels, probabilities.tolist(), strict=True)
+        sounds = [Guess(name, p) for name, p in pairs if p >= NAMED and name in self._tagger.told]
+        before, self._named = self._named, tuple(s.name for s in sounds)
+        return tuple(s for s in sounds if s.name in before)
 
 
 def _evidence(sounds: tuple[Guess, ...], at_ns: int) -> Evidence:

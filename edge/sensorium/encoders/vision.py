@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 DETECT_NS = 250 * NS_PER_MS  # things move: four looks a second
 CLASSIFY_NS = 500 * NS_PER_MS  # a whole scene changes more slowly
 LOOK_AGAIN_NS = 2_000 * NS_PER_MS  # even where nothing changes
+HINT = (
+    0.1  # detections from this score on are evidence, as the calibration had them; fewer are told as things
+)
 NAMES = 10  # of a picture that are kept: ConSE (arXiv 1312.5650) mixes the best ten
 UNCHANGED = 3.0  # mean change of luma [0-255] that is no change; a sensor's noise is about 2
 
@@ -61,7 +64,7 @@ class VisionEncoder:
             "vision",
             at_ns,
             evidence=(evidence,),
-            things=look.things,
+            things=tuple(thing for thing in look.things if self._told(thing.score)),
             names=look.names,
             failures=tuple(failures),
         )
@@ -69,8 +72,14 @@ class VisionEncoder:
     def _detect(self, image: NDArray[np.uint8]) -> tuple[Thing, ...]:
         if self._detector is None:
             return ()
-        found = self._detector.detect(image)
-        return tuple(Thing(d.label, d.score, d.box, dominant_colour(image, d.box) or "") for d in found)
+        found = self._detector.detect(image, HINT)
+        return tuple(
+            Thing(d.label, d.score, d.box, dominant_colour(image, d.box) if self._told(d.score) else "")
+            for d in found
+        )
+
+    def _told(self, score: float) -> bool:
+        return self._detector is not None and score >= self._detector.threshold
 
     def _classify(self, image: NDArray[np.uint8]) -> tuple[Guess, ...]:
         if self._classifier is None:
@@ -139,5 +148,6 @@ def _attempt(look: Callable[[], T], part: str, failures: list[str]) -> T | None:
 
 
 def _phrases(things: tuple[Thing, ...], names: tuple[Guess, ...]) -> tuple[Phrase, ...]:
-    seen = [Phrase(f"{t.colour} {t.label}".strip(), min(1.0, t.score)) for t in things]
-    return (*seen, *(Phrase(n.name, min(1.0, n.probability), "share") for n in names))
+    labels = [Phrase(t.label, min(1.0, t.score)) for t in things]
+    coloured = [Phrase(f"{t.colour} {t.label}", min(1.0, t.score)) for t in things if t.colour]
+    return (*labels, *coloured, *(Phrase(n.name, min(1.0, n.probability), "share") for n in names))
