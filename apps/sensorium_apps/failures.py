@@ -152,9 +152,7 @@ class _OneLine(logging.Formatter):
 def log_to_stderr() -> None:
     """Send the log to stderr: warnings in a line each, everything when debugging."""
     handler = _StderrHandler()
-    handler.setFormatter(
-        _OneLine("%(levelname)s %(name)s: %(message)s" if debugging() else "note: %(message)s")
-    )
+    handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s" if debugging() else "note: %(message)s"))
     for package in PACKAGES:
         logger = logging.getLogger(package)
         logger.handlers[:] = [handler]

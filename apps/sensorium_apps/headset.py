@@ -16,9 +16,7 @@ from sensorium_devices.opencv import load_opencv
 
 MOST_LABELS = 5  # more would hide what they name
 LEAST_SCORE = 0.4  # a wrong label in front of the eyes is worse than none
-CAPTION_NS = (
-    4 * NS_PER_S
-)  # two lines of a subtitle are read in this time (BBC subtitle guidelines: 0.3 s a word)
+CAPTION_NS = 4 * NS_PER_S  # two lines of a subtitle are read in this time (BBC subtitle guidelines: 0.3 s a word)
 REPLY_NS = 8 * NS_PER_S
 JPEG_NAME = "overlay-{:06d}.jpg"
 
@@ -105,9 +103,7 @@ def draw(cv2: Any, image: NDArray[np.uint8], overlay: Overlay) -> NDArray[np.uin
     drawn: NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     height, width = drawn.shape[:2]
     for thing in overlay.labels:
-        x0, y0, x1, y1 = (
-            round(s * n) for s, n in zip(thing.box, (width, height, width, height), strict=True)
-        )
+        x0, y0, x1, y1 = (round(s * n) for s, n in zip(thing.box, (width, height, width, height), strict=True))
         cv2.rectangle(drawn, (x0, y0), (x1, y1), (80, 220, 80), 2)
         _write(cv2, drawn, thing.label, x0, max(20, y0 - 6))
     _write(cv2, drawn, overlay.caption, 10, height - 14)

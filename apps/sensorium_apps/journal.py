@@ -60,9 +60,7 @@ class RecordedSession:
         self._entries = iter(Recording(path))
         first = next(self._entries, None)
         if first is None or first.topic != SETTINGS or not isinstance(first.payload, bytes):
-            raise RecordingError(
-                f"{path}: no recording of a session; 'sensorium run --record FILE' makes one"
-            )
+            raise RecordingError(f"{path}: no recording of a session; 'sensorium run --record FILE' makes one")
         self.settings = parse_settings(self._message(first))
 
     def __enter__(self) -> Self:

@@ -11,12 +11,8 @@ Bundle: TypeAlias = Annotated[
 Camera: TypeAlias = Annotated[
     str, typer.Option("--camera", help="Index, address (http, rtsp), file, folder of pictures, or none.")
 ]
-Mic: TypeAlias = Annotated[
-    str, typer.Option("--mic", help="default, a device's index or name, a sound file, or none.")
-]
-Text: TypeAlias = Annotated[
-    str, typer.Option("--text", help="Typed questions: - (standard input), a file, or none.")
-]
+Mic: TypeAlias = Annotated[str, typer.Option("--mic", help="default, a device's index or name, a sound file, or none.")]
+Text: TypeAlias = Annotated[str, typer.Option("--text", help="Typed questions: - (standard input), a file, or none.")]
 Speaker: TypeAlias = Annotated[str, typer.Option("--speaker", help="default, a .wav file to write, or none.")]
 LookFor: TypeAlias = Annotated[
     str,
@@ -26,12 +22,8 @@ Record: TypeAlias = Annotated[
     Path | None, typer.Option("--record", help="Keep samples and events in this file, for sensorium replay.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Seconds: TypeAlias = Annotated[
-    float | None, typer.Option("--seconds", min=0.0, help="End after so many seconds.")
-]
-TickMs: TypeAlias = Annotated[
-    float, typer.Option("--tick-ms", min=10.0, help="Milliseconds between two percepts.")
-]
+Seconds: TypeAlias = Annotated[float | None, typer.Option("--seconds", min=0.0, help="End after so many seconds.")]
+TickMs: TypeAlias = Annotated[float, typer.Option("--tick-ms", min=10.0, help="Milliseconds between two percepts.")]
 Threads: TypeAlias = Annotated[
     int, typer.Option("--threads", min=0, help="Threads for each graph; 0 leaves it to the backend.")
 ]

@@ -37,9 +37,7 @@ your my me we our us so also as with for from has have had do does did can could
 _FREE = frozenset(_FREE_WORDS.split())
 _REPORTS = re.compile(r"\b(?:i see|i can see|there(?: i|')s|there are|right now|currently|at the moment)\b")
 _DENIALS = re.compile(r"\b(?:no|not|never|nothing|nobody|none|neither|without)\b|can(?:no|')t\b|n't\b")
-_DOUBTS = re.compile(
-    r"\b(?:perhaps|maybe|probably|may|might|i think|looks? like|not sure|seems?(?: to be)?)\b"
-)
+_DOUBTS = re.compile(r"\b(?:perhaps|maybe|probably|may|might|i think|looks? like|not sure|seems?(?: to be)?)\b")
 
 
 class RewordError(SensoriumError):
@@ -100,9 +98,7 @@ def _facts(text: str) -> list[str]:
 
 def _messages(text: str) -> list[dict[str, str]]:
     turns = [turn for shot in _SHOTS for turn in zip(("user", "assistant"), shot, strict=True)]
-    return [
-        {"role": role, "content": said} for role, said in [("system", _INSTRUCTION), *turns, ("user", text)]
-    ]
+    return [{"role": role, "content": said} for role, said in [("system", _INSTRUCTION), *turns, ("user", text)]]
 
 
 def _open(model_path: Path, threads: int) -> Any:

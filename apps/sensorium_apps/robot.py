@@ -59,9 +59,7 @@ class Rules:
     """From events to messages."""
 
     field_of_view_deg: float = FIELD_OF_VIEW_DEG
-    _why: dict[str, str] = field(
-        default_factory=lambda: dict.fromkeys(("vision", "audio"), "not connected yet")
-    )
+    _why: dict[str, str] = field(default_factory=lambda: dict.fromkeys(("vision", "audio"), "not connected yet"))
     _told_ns: int | None = None  # when the safety state was last told
     _obeyed: str | None = None  # a stop that a partial utterance has given already
 

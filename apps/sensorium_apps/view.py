@@ -178,8 +178,7 @@ def _world(state: ViewState) -> Table:
 
 def _conversation(state: ViewState) -> Text:
     lines = [
-        Text.assemble((f"{who}: ", "bold cyan" if who == "sensorium" else "bold"), text)
-        for who, text in state.turns
+        Text.assemble((f"{who}: ", "bold cyan" if who == "sensorium" else "bold"), text) for who, text in state.turns
     ]
     if state.partial:
         lines.append(Text(f"you: {state.partial} …", "dim"))

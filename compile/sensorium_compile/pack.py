@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import platform
 import shutil
 import tempfile
@@ -156,7 +155,7 @@ def _write_zip(files: Mapping[str, bytes], out: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             for name, content in sorted(files.items()):
                 archive.writestr(_zip_info(name, zipfile.ZIP_STORED), content)
-        os.replace(path, out)
+        path.replace(out)
 
 
 @contextmanager

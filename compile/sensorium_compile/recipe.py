@@ -44,9 +44,7 @@ def load_recipe(text: str) -> Recipe:
             raise CompileError(f"no recipe file {text}")
         content = path.read_text(encoding="utf-8")
     elif text in recipe_names():
-        content = (resources.files("sensorium_compile") / "recipes" / f"{text}.toml").read_text(
-            encoding="utf-8"
-        )
+        content = (resources.files("sensorium_compile") / "recipes" / f"{text}.toml").read_text(encoding="utf-8")
     else:
         raise CompileError(unknown("recipe", text, recipe_names()) + "; or give a .toml file")
     try:

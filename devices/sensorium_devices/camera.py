@@ -30,9 +30,7 @@ from sensorium_devices.uri import is_url, without_password
 
 RATE_TOLERANCE = 0.2  # a rate measured over 0.4 s is no better than this on a busy machine
 
-DECODER_THREADS = (
-    2  # FFmpeg holds back a frame for each thread but one: 15 frames with its default on 16 cores
-)
+DECODER_THREADS = 2  # FFmpeg holds back a frame for each thread but one: 15 frames with its default on 16 cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +149,7 @@ class Camera:
         capture = cv2.VideoCapture(self._uri, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
             capture.release()
-            raise SourceError(
-                f"camera {self.name}: {_why_unreachable(self._uri, self._settings.open_timeout_s)}"
-            )
+            raise SourceError(f"camera {self.name}: {_why_unreachable(self._uri, self._settings.open_timeout_s)}")
         return capture
 
     def _connect_device(self) -> Any:
@@ -166,9 +162,7 @@ class Camera:
         capture = cv2.VideoCapture(index, cv2.CAP_V4L2 if linux else cv2.CAP_ANY)
         if not capture.isOpened():
             capture.release()
-            raise SourceError(
-                f"camera {self.name}: does not open; in use by another program, or no permission"
-            )
+            raise SourceError(f"camera {self.name}: does not open; in use by another program, or no permission")
         _ask(cv2, capture, self._settings)
         return capture
 

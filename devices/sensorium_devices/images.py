@@ -11,9 +11,7 @@ from sensorium.errors import SourceError
 from sensorium.samples import MAX_PIXELS
 from sensorium_devices.opencv import load_opencv
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
-)
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
 MAX_BYTES = 256_000_000  # 64 megapixels of RGBA, uncompressed: a larger file is no picture we could show
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

@@ -24,9 +24,7 @@ log = logging.getLogger(__name__)
 SLACK_S = 0.5  # how much later than the driver's own time limits we give up ourselves
 LISTEN_S = 0.4  # how long the rate is measured for: six frames at 15 fps
 ENOUGH = 4  # frames for a rate: the first gap does not count, a median wants two
-SHORTEST_GAP_NS = (
-    NS_PER_S // 250
-)  # no network camera is faster than 240 fps: closer frames came from a buffer
+SHORTEST_GAP_NS = NS_PER_S // 250  # no network camera is faster than 240 fps: closer frames came from a buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +109,7 @@ class LiveCapture:
         with self._changed:
             ended = self._changed.wait_for(lambda: self._error or self._closed, LISTEN_S)
             if not ended:  # a slow camera gets a little longer
-                self._changed.wait_for(
-                    lambda: self._error or self._closed or len(self._arrivals) >= ENOUGH, LISTEN_S
-                )
+                self._changed.wait_for(lambda: self._error or self._closed or len(self._arrivals) >= ENOUGH, LISTEN_S)
 
     def _run(self) -> None:
         capture: Any = None

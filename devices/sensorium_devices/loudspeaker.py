@@ -50,9 +50,7 @@ class LoudSpeaker:
             self._stopped = self._closed
             self._pieces.clear()
         self._rest = np.zeros(0, np.float32)
-        self._resampler = (
-            None if rate_hz == self._device_rate_hz else resampler(rate_hz, self._device_rate_hz)
-        )
+        self._resampler = None if rate_hz == self._device_rate_hz else resampler(rate_hz, self._device_rate_hz)
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Play float32 (n,); returns when all but 0.2 s of it went to the device, at once after ``stop``."""

@@ -98,9 +98,7 @@ class Microphone:
         if self._closed.is_set():
             return None
         captured_ns = self._captured_ns()
-        if self._paced and self._closed.wait(
-            max(0, captured_ns + CHUNK_NS - self._clock.now_ns()) / NS_PER_S
-        ):
+        if self._paced and self._closed.wait(max(0, captured_ns + CHUNK_NS - self._clock.now_ns()) / NS_PER_S):
             return None
         self._seq += 1
         return AudioChunk(captured_ns, self._seq - 1, self._ready.popleft(), RATE_HZ)

@@ -67,8 +67,6 @@ def _format(name: str, body: bytes) -> PcmFormat:
         code = struct.unpack("<H", body[24:26])[0]
     dtype = {(FORMAT_PCM, 16): "<i2", (FORMAT_PCM, 32): "<i4", (FORMAT_FLOAT, 32): "<f4"}.get((code, bits))
     if dtype is None:
-        raise SourceError(
-            f"{name}: WAV format {code} of {bits} bits; known: PCM of 16 or 32 bits, float of 32"
-        )
+        raise SourceError(f"{name}: WAV format {code} of {bits} bits; known: PCM of 16 or 32 bits, float of 32")
     check_format(name, rate_hz, channels)
     return PcmFormat(rate_hz, channels, dtype)

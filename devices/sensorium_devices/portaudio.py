@@ -83,9 +83,7 @@ def find_device(audio: Any, wanted: str, direction: Direction) -> Device:
 
 
 def _default(audio: Any, direction: Direction, known: list[Device]) -> Device:
-    ask = (
-        audio.get_default_input_device_info if direction == "input" else audio.get_default_output_device_info
-    )
+    ask = audio.get_default_input_device_info if direction == "input" else audio.get_default_output_device_info
     try:
         with lock:
             device: Device = ask()

@@ -179,9 +179,7 @@ def _create(path: Path, overwrite: bool) -> Any:
         descriptor = os.open(path, flags, OWNER_ONLY)
         os.fchmod(descriptor, OWNER_ONLY)  # one that was there may have been readable by others
     except FileExistsError as err:
-        raise RecordingError(
-            f"recording {path}: exists; choose another name, or ask to overwrite it"
-        ) from err
+        raise RecordingError(f"recording {path}: exists; choose another name, or ask to overwrite it") from err
     except OSError as err:
         raise RecordingError(f"recording {path}: {err.strerror}") from err
     return os.fdopen(descriptor, "wb")

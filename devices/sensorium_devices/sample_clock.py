@@ -3,9 +3,7 @@
 from sensorium.clock import NS_PER_MS, NS_PER_S
 
 WINDOW_NS = NS_PER_S  # long enough to hold a block that came without delay
-TOLERANCE_NS = (
-    3 * NS_PER_MS
-)  # scheduling noise of a busy machine; drift below it is no harm to pairing with video
+TOLERANCE_NS = 3 * NS_PER_MS  # scheduling noise of a busy machine; drift below it is no harm to pairing with video
 JUMP_NS = 200 * NS_PER_MS  # more than any drift within a window: samples were lost
 GAIN = 4  # the part of the error that is taken back per window: slow enough that one late window does no harm
 

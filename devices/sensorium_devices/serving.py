@@ -44,9 +44,7 @@ class LoopbackServer:
         self.stopping.clear()
         self._server = _Server(self._port, self.answer)
         self._port = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name=self._name, daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name=self._name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -31,9 +31,7 @@ class Conditioner:
         self._pending = np.zeros(0, np.float32)
         self._resampler: Any = None
         if rate_hz != out_rate_hz:
-            self._resampler = load_soxr().ResampleStream(
-                rate_hz, out_rate_hz, 1, dtype="float32", quality=QUALITY
-            )
+            self._resampler = load_soxr().ResampleStream(rate_hz, out_rate_hz, 1, dtype="float32", quality=QUALITY)
 
     def feed(self, block: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """The chunks that are complete after this block."""
@@ -74,9 +72,7 @@ def read_audio(path: str | Path, rate_hz: int = RATE_HZ) -> tuple[NDArray[np.flo
     if bad:
         notes += (f"{bad} samples were not finite, now 0",)
     if sound.samplerate != rate_hz:
-        samples = np.clip(
-            load_soxr().resample(samples, sound.samplerate, rate_hz, quality=QUALITY), -1.0, 1.0
-        )
+        samples = np.clip(load_soxr().resample(samples, sound.samplerate, rate_hz, quality=QUALITY), -1.0, 1.0)
     return samples, notes
 
 
@@ -120,9 +116,7 @@ def open_sound(path: Path) -> Any:
 def check_format(name: str, rate_hz: int, channels: int) -> None:
     """Raise SourceError for a rate or a channel count that no sound has."""
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-        raise SourceError(
-            f"{name}: {rate_hz} Hz; a rate from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz can be heard"
-        )
+        raise SourceError(f"{name}: {rate_hz} Hz; a rate from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz can be heard")
     if not 1 <= channels <= MOST_CHANNELS:
         raise SourceError(f"{name}: {channels} channels; 1 to {MOST_CHANNELS} can be mixed")
 

@@ -186,9 +186,7 @@ class HttpFeed(_ByteFeed):
         self._connection.request("GET", path)
         self._response = self._connection.getresponse()
         if self._response.status != 200:
-            raise SourceError(
-                f"{self._name}: the server says {self._response.status} {self._response.reason}"
-            )
+            raise SourceError(f"{self._name}: the server says {self._response.status} {self._response.reason}")
         if self._socket is not None:
             self._socket.settimeout(SILENCE_LIMIT_S)
 
@@ -196,14 +194,9 @@ class HttpFeed(_ByteFeed):
         headers = self._response.headers if self._response is not None else http.client.HTTPMessage()
         kind = headers.get_content_type()
         if kind == "audio/pcm":
-            told = [
-                str(headers.get_param(key, default))
-                for key, default in (("rate", "16000"), ("channels", "1"))
-            ]
+            told = [str(headers.get_param(key, default)) for key, default in (("rate", "16000"), ("channels", "1"))]
             if not all(number.isdecimal() for number in told):
-                raise SourceError(
-                    f"{self._name}: a rate or channel count that is no number: {', '.join(told)}"
-                )
+                raise SourceError(f"{self._name}: a rate or channel count that is no number: {', '.join(told)}")
             check_format(self._name, *map(int, told))
             return PcmFormat(int(told[0]), int(told[1]))
         if self._read_exactly(len(RIFF)) != RIFF:

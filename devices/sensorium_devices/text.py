@@ -59,9 +59,7 @@ class TextInput:
             except OSError as err:
                 what = "standard input" if self._uri == "-" else self._uri
                 raise SourceError(f"text from {what}: {err.strerror}") from err
-        return SourceInfo(
-            "typed lines" if self._uri == "-" else f"lines of {Path(self._uri).name}", period_ns=0
-        )
+        return SourceInfo("typed lines" if self._uri == "-" else f"lines of {Path(self._uri).name}", period_ns=0)
 
     def read(self) -> Line | None:
         """The next line; None at the end and once closed."""

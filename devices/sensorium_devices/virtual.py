@@ -201,9 +201,7 @@ def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
 def wav_header(rate_hz: int, data_bytes: int = STREAM_BYTES) -> bytes:
     """The 44 bytes before 16-bit mono PCM; by default of a stream without end."""
     riff_bytes = min(STREAM_BYTES, data_bytes + 36)
-    head = struct.pack(
-        "<4sI4s4sIHHIIHH", b"RIFF", riff_bytes, b"WAVE", b"fmt ", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16
-    )
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", riff_bytes, b"WAVE", b"fmt ", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
     return head + struct.pack("<4sI", b"data", data_bytes)
 
 

@@ -83,8 +83,7 @@ class Core:
         self._settings = settings
         self._fusion = fusion
         self._senses = {
-            name: _Sense(Health(State.ABSENT, "not connected yet", settings.started_ns))
-            for name in settings.modalities
+            name: _Sense(Health(State.ABSENT, "not connected yet", settings.started_ns)) for name in settings.modalities
         }
         self._turns = TurnTaking()
         self._memory = Memory()
@@ -209,9 +208,7 @@ class Core:
         effects: list[Effect] = [Publish(said)]
         if self._speaking is not None:
             effects.append(Hush())
-        scene = self._memory.snapshot(
-            now_ns, self._health(), self._wall_clock_s(now_ns), self._settings.utc_offset_s
-        )
+        scene = self._memory.snapshot(now_ns, self._health(), self._wall_clock_s(now_ns), self._settings.utc_offset_s)
         self._memory.say(now_ns, said.text, said.modality)
         words = Evidence(
             said.modality,
@@ -263,9 +260,7 @@ class Core:
             effects.append(Publish(change))
         evidences = [e for sense in self._senses.values() for e in self._current(sense, now_ns)]
         candidates = self._candidates(evidences, now_ns)
-        self._memory.looked_for = tuple(
-            Guess(c.text, c.probability) for c in candidates if self._settings.look_for
-        )
+        self._memory.looked_for = tuple(Guess(c.text, c.probability) for c in candidates if self._settings.look_for)
         self._ticks += 1
         percept = Percept(
             at_ns=now_ns,

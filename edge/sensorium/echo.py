@@ -67,9 +67,7 @@ def explained(heard: NDArray[np.float32], reference: NDArray[np.float32]) -> flo
     """The largest share of ``heard``'s energy (n,) that a delayed, scaled copy of ``reference`` (m > n,) explains."""
     n, m = len(heard), len(reference)
     size = 1 << (n + m - 1).bit_length()
-    products = np.fft.irfft(np.fft.rfft(reference, size) * np.conj(np.fft.rfft(heard, size)), size)[
-        : m - n + 1
-    ]
+    products = np.fft.irfft(np.fft.rfft(reference, size) * np.conj(np.fft.rfft(heard, size)), size)[: m - n + 1]
     sums = np.concatenate([[0.0], np.cumsum(reference.astype(np.float64) ** 2)])
     energy = sums[n:] - sums[:-n]  # of the reference under each delay, (m - n + 1,)
     own = float(np.sum(heard.astype(np.float64) ** 2))

@@ -88,9 +88,7 @@ def _done(message: dict[str, Any], parts: Parts, asked: dict[int, Job]) -> Step:
 
 def _source_changed(message: dict[str, Any], *_: object) -> Step:
     info = message.pop("info")
-    return SourceChanged(
-        **message, info=SourceInfo(**{**info, "notes": tuple(info["notes"])}) if info else None
-    )
+    return SourceChanged(**message, info=SourceInfo(**{**info, "notes": tuple(info["notes"])}) if info else None)
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any], Parts, dict[int, Job]], Step]] = {

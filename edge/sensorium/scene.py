@@ -118,9 +118,7 @@ class Memory:
         recent = [s for s in self._sounds.values() if now_ns - s.at_ns <= 2 * NS_PER_S]
         return tuple(Guess(s.name, s.probability) for s in sorted(recent, key=lambda s: -s.probability))
 
-    def snapshot(
-        self, now_ns: int, health: dict[str, Health], wall_clock_s: float, utc_offset_s: int
-    ) -> Scene:
+    def snapshot(self, now_ns: int, health: dict[str, Health], wall_clock_s: float, utc_offset_s: int) -> Scene:
         """Everything as it stands at ``now_ns``."""
         sounds = [s for s in self._sounds.values() if now_ns - s.at_ns <= FORGET_SOUND_NS]
         return Scene(

@@ -13,9 +13,7 @@ def health(modality: str, state: State, reason: str = "", seconds: float = 0.0) 
     return HealthChanged(at(seconds), modality, state, reason, at(seconds))
 
 
-def thing(
-    label: str, score: float = 0.9, box: tuple[float, float, float, float] = (0.4, 0.4, 0.6, 0.6)
-) -> Thing:
+def thing(label: str, score: float = 0.9, box: tuple[float, float, float, float] = (0.4, 0.4, 0.6, 0.6)) -> Thing:
     return Thing(label, score, box)
 
 

@@ -84,9 +84,7 @@ def test_what_does_not_exist_is_named_in_one_line(command: str, said: str) -> No
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "command", ["nothing", "run --seconds -1", "run --tick-ms soon", "say hi --out x.mp3", "say"]
-)
+@pytest.mark.parametrize("command", ["nothing", "run --seconds -1", "run --tick-ms soon", "say hi --out x.mp3", "say"])
 def test_wrong_usage_exits_with_2(command: str) -> None:
     result = runner.invoke(app, command.split())
     assert result.exit_code == 2

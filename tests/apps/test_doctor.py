@@ -37,9 +37,7 @@ def bundle(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_finding_that_is_not_ok_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_finding_that_is_not_ok_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENSORIUM_HOME", str(tmp_path))
     findings = list(examine(None))
     assert {"python", "numpy", "extra camera", "cameras", "display", "folder of weights", "bundle"} <= {
@@ -75,9 +73,7 @@ def test_a_graph_that_computes_something_else_fails(bundle: Path, monkeypatch: p
 def test_golden_tensors_are_sorted_by_graph_and_case() -> None:
     x, y = np.zeros(1), np.ones(1)
     sorted_out = by_graph({"vad/model/a/in/x": x, "vad/model/a/out/y": y, "vad/model/b/in/x": y})
-    assert sorted_out == {
-        ("vad", "model"): {"a": {"in": {"x": x}, "out": {"y": y}}, "b": {"in": {"x": y}, "out": {}}}
-    }
+    assert sorted_out == {("vad", "model"): {"a": {"in": {"x": x}, "out": {"y": y}}, "b": {"in": {"x": y}, "out": {}}}}
 
 
 @pytest.mark.parametrize(
@@ -90,9 +86,7 @@ def test_golden_tensors_are_sorted_by_graph_and_case() -> None:
         ([0.25], [0.0], 0.25),
     ],
 )
-def test_difference_is_a_share_of_the_expected_size(
-    given: list[float], expected: list[float], share: float
-) -> None:
+def test_difference_is_a_share_of_the_expected_size(given: list[float], expected: list[float], share: float) -> None:
     assert difference(np.array(given), np.array(expected)) == pytest.approx(share)
 
 

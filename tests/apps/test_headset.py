@@ -27,9 +27,7 @@ def test_labels_go_when_the_camera_does_and_the_wearer_is_told() -> None:
 
 def test_speech_is_captioned_as_it_is_said_and_the_caption_goes() -> None:
     rules = Rules()
-    captions = [
-        rules.take(e) for e in (said("what", 1.0, final=False), said("what is it", 2.0), percept(7.0))
-    ]
+    captions = [rules.take(e) for e in (said("what", 1.0, final=False), said("what is it", 2.0), percept(7.0))]
     assert [c.caption for c in captions if c] == ["you: what …", "you: what is it", ""]
 
 

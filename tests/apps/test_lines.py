@@ -23,9 +23,7 @@ def test_a_thing_that_flickers_is_told_once_and_one_that_returns_later_again() -
 
 
 def test_things_are_counted() -> None:
-    assert told(Lines(), percept(0.0, thing("person"), thing("cup"), thing("person"))) == [
-        "sees 2 people, cup"
-    ]
+    assert told(Lines(), percept(0.0, thing("person"), thing("cup"), thing("person"))) == ["sees 2 people, cup"]
 
 
 def test_sounds_are_told_when_they_begin() -> None:

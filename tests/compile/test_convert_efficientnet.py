@@ -56,15 +56,11 @@ def test_the_stem_normalises_as_the_original_up_to_its_edges(state: dict[str, Ar
     model = convert(state, SMALL)
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info("_conv_stem"))
     got = parity.run(model, {"pixels": parity.pattern(32)[None]})["_conv_stem"]
-    x = np.pad(
-        (parity.pattern(32) - 127.0) / 128, ((0, 1), (0, 1), (0, 0))
-    )  # SAME, stride 2, kernel 3, even size
+    x = np.pad((parity.pattern(32) - 127.0) / 128, ((0, 1), (0, 1), (0, 0)))  # SAME, stride 2, kernel 3, even size
     patches = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (0, 1))[::2, ::2]  # (16, 16, 3, 3, 3)
     y = np.einsum("ijcab,ocab->oij", patches, state["_conv_stem.weight"])
     norm = {k: state[f"_bn0.{k}"][:, None, None] for k in ("weight", "bias", "running_mean", "running_var")}
-    expected = (y - norm["running_mean"]) / np.sqrt(norm["running_var"] + 1e-3) * norm["weight"] + norm[
-        "bias"
-    ]
+    expected = (y - norm["running_mean"]) / np.sqrt(norm["running_var"] + 1e-3) * norm["weight"] + norm["bias"]
     np.testing.assert_allclose(got[0], expected, atol=1e-4)
 
 

@@ -15,17 +15,9 @@ def _value(value: object) -> bytes:
 
 def _tensor(key: str, count: int, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> bytes:
     """The opcodes that push a tensor, as torch.save writes them."""
-    storage = (
-        b"(" + _value("storage") + b"ctorch\nFloatStorage\n" + _value(key) + _value("cpu") + _value(count)
-    )
+    storage = b"(" + _value("storage") + b"ctorch\nFloatStorage\n" + _value(key) + _value("cpu") + _value(count)
     place = _value(offset) + _value(shape) + _value(strides) + _value(False)
-    return (
-        b"ctorch._utils\n_rebuild_tensor_v2\n("
-        + storage
-        + b"NtQ"
-        + place
-        + b"ccollections\nOrderedDict\n)RtR"
-    )
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"NtQ" + place + b"ccollections\nOrderedDict\n)RtR"
 
 
 def _file(path: Path, content: bytes, storages: dict[str, list[float]]) -> Path:

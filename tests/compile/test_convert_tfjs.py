@@ -85,9 +85,7 @@ def _same_conv(x: Array, kernel: Array, stride: int) -> Array:
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_fused_convolution_pads_and_strides_as_tensorflow(
-    tmp_path: Path, image: Array, stride: int
-) -> None:
+def test_a_fused_convolution_pads_and_strides_as_tensorflow(tmp_path: Path, image: Array, stride: int) -> None:
     rng = np.random.default_rng(0)
     kernel = rng.normal(0, 0.01, (3, 3, 3, 4)).astype(np.float32)
     bias = rng.normal(0, 1, 4).astype(np.float32)
@@ -99,13 +97,9 @@ def test_a_fused_convolution_pads_and_strides_as_tensorflow(
 
 def test_a_depthwise_convolution_keeps_its_channels_apart(tmp_path: Path, image: Array) -> None:
     kernel = np.random.default_rng(0).normal(0, 1, (3, 3, 3, 1)).astype(np.float32)
-    got = _run(
-        _write(tmp_path, [_conv("c", "DepthwiseConv2dNative", "image", "k")], {"k": kernel}), "c", image
-    )
+    got = _run(_write(tmp_path, [_conv("c", "DepthwiseConv2dNative", "image", "k")], {"k": kernel}), "c", image)
     for channel in range(3):
-        one = _same_conv(
-            image[..., channel : channel + 1].astype(float), kernel[:, :, channel : channel + 1], 1
-        )
+        one = _same_conv(image[..., channel : channel + 1].astype(float), kernel[:, :, channel : channel + 1], 1)
         np.testing.assert_allclose(got[..., channel : channel + 1], one, rtol=1e-4, atol=1e-2)
 
 

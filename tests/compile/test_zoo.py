@@ -74,9 +74,7 @@ def test_names_roles_groups_and_all_choose_each_entry_once_in_the_zoos_order() -
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
-    with pytest.raises(
-        PullError, match=r"no weight, role or group 'smal-net'; known: all, companion, small-net"
-    ):
+    with pytest.raises(PullError, match=r"no weight, role or group 'smal-net'; known: all, companion, small-net"):
         choose([ENTRY], ["smal-net"])
 
 
@@ -92,9 +90,7 @@ def test_an_unknown_name_is_told_with_the_known_ones() -> None:
         ("size", "-1"),
     ],
 )
-def test_a_zoo_file_with_an_unsafe_or_unpinned_entry_is_refused(
-    tmp_path: Path, field: str, value: str
-) -> None:
+def test_a_zoo_file_with_an_unsafe_or_unpinned_entry_is_refused(tmp_path: Path, field: str, value: str) -> None:
     facts = ENTRY.model_dump(exclude={"platform", "python"}) | {field: value}
     lines = "\n".join(f"{key} = {list(v) if isinstance(v, tuple) else v!r}" for key, v in facts.items())
     (tmp_path / "zoo.toml").write_text(f"[[file]]\n{lines}\n")

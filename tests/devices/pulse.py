@@ -53,9 +53,7 @@ class PulseServer:
         # A short path: a Unix socket's name has at most 107 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="pulse-", dir="/tmp"))
         (self._folder / "home").mkdir()
-        (self._folder / "home" / ".asoundrc").write_text(
-            "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
-        )
+        (self._folder / "home" / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
         try:
             self._start()
         except BaseException:
@@ -183,6 +181,4 @@ class PulseServer:
     def _popen(self, command: list[str]) -> subprocess.Popen[bytes]:
         with ExitStack() as stack:
             null = stack.enter_context(Path(os.devnull).open("r+b"))
-            return subprocess.Popen(
-                command, env=os.environ | self.variables, stdin=null, stdout=null, stderr=null
-            )
+            return subprocess.Popen(command, env=os.environ | self.variables, stdin=null, stdout=null, stderr=null)

@@ -149,9 +149,7 @@ def test_standard_input_without_a_byte_is_no_microphone(pipe: tuple[int, int]) -
         (wav_header(16_000)[:20] + b"\x55\0" + wav_header(16_000)[22:], "WAV format 85"),
     ],
 )
-def test_standard_input_with_a_bad_header_is_one_clear_line(
-    pipe: tuple[int, int], data: bytes, reason: str
-) -> None:
+def test_standard_input_with_a_bad_header_is_one_clear_line(pipe: tuple[int, int], data: bytes, reason: str) -> None:
     os.write(pipe[1], data)
     os.close(pipe[1])
     with pytest.raises(SourceError, match=reason):

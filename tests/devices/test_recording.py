@@ -24,8 +24,7 @@ def samples() -> Iterator[tuple[str, Sample]]:
 def content(sample: Sample) -> tuple[object, ...]:
     values = [getattr(sample, name) for name in sample.__slots__]
     return tuple(
-        (value.dtype, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
-        for value in values
+        (value.dtype, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value for value in values
     )
 
 
@@ -33,9 +32,7 @@ def write(path: Path, count: int) -> None:
     with Recorder(path) as recorder:
         for number in range(count):
             recorder.message("events", b'{"number":%d}' % number, number)
-            recorder.sample(
-                "audio", AudioChunk(number, number, RNG.standard_normal(512).astype("f4"), 16_000)
-            )
+            recorder.sample("audio", AudioChunk(number, number, RNG.standard_normal(512).astype("f4"), 16_000))
 
 
 def read_until_broken(path: Path) -> tuple[list[Recorded], str]:
@@ -107,9 +104,7 @@ def test_a_killed_process_leaves_all_but_the_last_moments(tmp_path: Path) -> Non
         "os.kill(os.getpid(), 9)\n"
     )
     environment = {"PYTHONPATH": ":".join(sys.path)}
-    killed = subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "a.mcap"], env=environment, check=False
-    )
+    killed = subprocess.run([sys.executable, "-c", program, tmp_path / "a.mcap"], env=environment, check=False)
     assert killed.returncode == -9
     read, _ = read_until_broken(tmp_path / "a.mcap")
     assert 400 - 64 <= len(read) < 400  # 64 chunks of sound are 128 KiB

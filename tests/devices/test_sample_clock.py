@@ -8,9 +8,7 @@ BLOCK = 160  # 10 ms
 MS = 1_000_000
 
 
-def play(
-    clock: SampleClock, seconds: float, true_rate_hz: float, late_ns: np.ndarray, start_ns: int = 0
-) -> None:
+def play(clock: SampleClock, seconds: float, true_rate_hz: float, late_ns: np.ndarray, start_ns: int = 0) -> None:
     """Blocks of a device whose crystal gives ``true_rate_hz``, each late by its own amount."""
     for block in range(int(seconds * RATE_HZ / BLOCK)):
         end = (block + 1) * BLOCK

@@ -293,9 +293,7 @@ THINGS = st.builds(
     st.tuples(SHARES, SHARES, SHARES, SHARES),
     st.one_of(st.sampled_from(["", "red", "black"]), st.text(max_size=5)),
 )
-GUESSES = st.builds(
-    Guess, st.one_of(st.sampled_from(["tabby cat", "beach", "Granny Smith"]), st.text()), SHARES
-)
+GUESSES = st.builds(Guess, st.one_of(st.sampled_from(["tabby cat", "beach", "Granny Smith"]), st.text()), SHARES)
 SCENES = st.builds(
     Scene,
     now_ns=st.just(NOW),
@@ -350,8 +348,6 @@ def test_who_cannot_see_never_claims_to_see(question: str, scene: Scene) -> None
     if vision.state is State.DEGRADED:
         vision = replace(vision, reason="dark")
     # What was said and what happened before may well speak of seeing.
-    blinded = replace(
-        scene, health={**scene.health, "vision": vision}, replies=(), said=(), happenings=(), sounds=()
-    )
+    blinded = replace(scene, health={**scene.health, "vision": vision}, replies=(), said=(), happenings=(), sounds=())
     if not question.startswith("Sing") and "find it" not in question and "sign of" not in question:
         assert not SEEING.search(answer(question, blinded).text.replace("what I see", ""))

@@ -22,9 +22,7 @@ from sensorium_compile.zoo import Weights
 _PLAIN = st.characters(max_codepoint=0x52F)
 _CJK_AND_EMOJI = st.characters(min_codepoint=0x3000, max_codepoint=0x9FD5) | st.sampled_from("🙂🚗𠀀﷽𝔘")
 _CONTROL = st.sampled_from("\x00\x01\t\n\r\x0b\x0c\x1c\x7f\x85\xa0\xad\u200b\u200d\u2028\ufeff\ufffd\ue000")
-_PIECES = st.sampled_from(
-    ["[CLS]", "[MASK]", "[UNK]", "unaffable", "don't", "naïve", "İstanbul", "ΣΑΣ", "x" * 101]
-)
+_PIECES = st.sampled_from(["[CLS]", "[MASK]", "[UNK]", "unaffable", "don't", "naïve", "İstanbul", "ΣΑΣ", "x" * 101])
 TEXTS = st.lists(st.text(_PLAIN | _CJK_AND_EMOJI | _CONTROL, max_size=40) | _PIECES, max_size=8).map("".join)
 
 
@@ -88,9 +86,7 @@ def embedder(companion: Bundle) -> TextEmbedder:
 
 
 def test_vectors_have_length_one_and_alike_texts_are_near(embedder: TextEmbedder) -> None:
-    vectors = embedder.embed(
-        ["A man is eating food.", "A man eats a piece of bread.", "The girl plays drums.", ""]
-    )
+    vectors = embedder.embed(["A man is eating food.", "A man eats a piece of bread.", "The girl plays drums.", ""])
     assert vectors.shape == (4, 384)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)

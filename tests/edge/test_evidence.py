@@ -60,9 +60,7 @@ anything = st.lists(evidences, max_size=5)
 
 
 @given(anything, st.integers(-(10**12), 10**12))
-def test_log_odds_are_the_prior_plus_the_contributions_to_the_last_bit(
-    told: list[Evidence], now_ns: int
-) -> None:
+def test_log_odds_are_the_prior_plus_the_contributions_to_the_last_bit(told: list[Evidence], now_ns: int) -> None:
     scores = FUSION.fuse(told, CANDIDATES, now_ns)
     total = np.full(len(CANDIDATES.texts), scores.prior)
     for modality in sorted(scores.contributions):
@@ -115,9 +113,7 @@ def test_evidence_counts_half_after_its_half_life() -> None:
 
 def test_evidence_from_the_future_counts_as_fresh() -> None:
     told = Evidence("vision", (Phrase("a cat"),), captured_ns=NS_PER_S)
-    assert (
-        FUSION.fuse([told], CANDIDATES, 0).log_odds == FUSION.fuse([told], CANDIDATES, NS_PER_S).log_odds
-    ).all()
+    assert (FUSION.fuse([told], CANDIDATES, 0).log_odds == FUSION.fuse([told], CANDIDATES, NS_PER_S).log_odds).all()
 
 
 def test_evidence_of_no_quality_tells_nothing() -> None:
@@ -162,9 +158,7 @@ def test_many_phrases_do_not_fill_the_memory() -> None:
 
 def test_a_tick_of_three_modalities_and_100_candidates_takes_well_under_a_frame() -> None:
     candidates = FUSION.candidates([f"thing {i}" for i in range(100)])
-    seen = tuple(Phrase(f"class {i}", 0.1, "share") for i in range(10)) + tuple(
-        Phrase(f"thing {i}") for i in range(8)
-    )
+    seen = tuple(Phrase(f"class {i}", 0.1, "share") for i in range(10)) + tuple(Phrase(f"thing {i}") for i in range(8))
     told = [Evidence(m, seen, 0) for m in ("vision", "audio", "text")]
     FUSION.fuse(told, candidates, 0)
     took_s = []

@@ -41,9 +41,7 @@ def test_a_slow_source_is_given_its_own_time() -> None:
     assert arrival(NS_PER_S, stale_after_ns("smell", NS_PER_S)) is State.LIVE
     assert arrival(4 * NS_PER_S, stale_after_ns("smell", NS_PER_S)) is State.STALE
     assert arrival(3600 * NS_PER_S, stale_after_ns("text", 0)) is State.LIVE, "typed text has no rate"
-    assert arrival(200 * NS_PER_MS, stale_after_ns("audio", 32 * NS_PER_MS)) is State.LIVE, (
-        "sound comes in bursts"
-    )
+    assert arrival(200 * NS_PER_MS, stale_after_ns("audio", 32 * NS_PER_MS)) is State.LIVE, "sound comes in bursts"
 
 
 @pytest.mark.parametrize(

@@ -148,9 +148,7 @@ def test_numbers_are_said_in_words_without_digits(number: int) -> None:
         ("SEE THE CAT", "sˈiː ðə kˈæt"),
     ],
 )
-def test_words_sound_as_their_neighbours_and_case_ask(
-    pronounce: Pronouncer, text: str, phonemes: str
-) -> None:
+def test_words_sound_as_their_neighbours_and_case_ask(pronounce: Pronouncer, text: str, phonemes: str) -> None:
     assert pronounce(text) == phonemes
 
 

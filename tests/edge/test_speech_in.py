@@ -142,9 +142,7 @@ def test_a_refused_chunk_leaves_no_trace(vad: VoiceActivity, jfk: Samples) -> No
 
 @settings(max_examples=8)
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=30))
-def test_speech_fed_in_pieces_is_cut_as_if_fed_whole(
-    vad: VoiceActivity, jfk: Samples, lengths: list[int]
-) -> None:
+def test_speech_fed_in_pieces_is_cut_as_if_fed_whole(vad: VoiceActivity, jfk: Samples, lengths: list[int]) -> None:
     sound = jfk[: 3 * RATE_HZ + 77]
     pieces = np.split(sound, np.minimum(np.cumsum(lengths), len(sound)))
     cutter = SpeechCutter(vad.stream(), SpeechGate())
@@ -154,10 +152,7 @@ def test_speech_fed_in_pieces_is_cut_as_if_fed_whole(
 
 
 def told(events: Sequence[SpeechBegins | Spoken]) -> list[tuple[str, int, bytes]]:
-    return [
-        ("spoken", e.start, e.samples.tobytes()) if isinstance(e, Spoken) else ("", e.start, b"")
-        for e in events
-    ]
+    return [("spoken", e.start, e.samples.tobytes()) if isinstance(e, Spoken) else ("", e.start, b"") for e in events]
 
 
 def test_a_cutter_keeps_little_of_a_long_silence(vad: VoiceActivity) -> None:
@@ -174,9 +169,9 @@ def test_a_cutter_refuses_nan_and_takes_in_nothing_of_it(vad: VoiceActivity, jfk
     assert cutter.feed(jfk[:CHUNK]) == []
 
 
-PROBABILITIES = st.lists(
-    st.tuples(st.sampled_from([0.0, 0.3, 0.4, 0.6, 1.0]), st.integers(1, 40)), max_size=25
-).map(lambda runs: [p for p, length in runs for _ in range(length)])
+PROBABILITIES = st.lists(st.tuples(st.sampled_from([0.0, 0.3, 0.4, 0.6, 1.0]), st.integers(1, 40)), max_size=25).map(
+    lambda runs: [p for p, length in runs for _ in range(length)]
+)
 GATES = st.builds(
     SpeechGate,
     min_speech=st.sampled_from([0, 1000, 4000]),
@@ -197,9 +192,7 @@ def run_gate(gate: SpeechGate, probabilities: Sequence[float]) -> Iterator[Speec
 
 @settings(max_examples=300)
 @given(GATES, PROBABILITIES)
-def test_every_stretch_that_begins_ends_and_none_overlap(
-    gate: SpeechGate, probabilities: list[float]
-) -> None:
+def test_every_stretch_that_begins_ends_and_none_overlap(gate: SpeechGate, probabilities: list[float]) -> None:
     events = list(run_gate(gate, probabilities))
     begins, ends = events[::2], events[1::2]
     place = 0
@@ -288,9 +281,7 @@ def test_a_long_sound_in_pieces_is_written_down_stretch_by_stretch(
     assert said[-1].end_s <= len(two_cities) / RATE_HZ
 
 
-def test_the_same_sound_gives_the_same_text_whatever_was_heard_before(
-    recogniser: Recogniser, jfk: Samples
-) -> None:
+def test_the_same_sound_gives_the_same_text_whatever_was_heard_before(recogniser: Recogniser, jfk: Samples) -> None:
     first = recogniser.transcribe(jfk[: 3 * RATE_HZ])
     recogniser.transcribe(jfk[3 * RATE_HZ :])
     assert recogniser.transcribe(jfk[: 3 * RATE_HZ]) == first
@@ -304,9 +295,7 @@ def test_the_beginning_of_a_sentence_already_has_a_text(recogniser: Recogniser, 
 @pytest.mark.parametrize("gain_db", [-40, 12])
 def test_quiet_and_loud_speech_reads_the_same(recogniser: Recogniser, jfk: Samples, gain_db: int) -> None:
     pcm = np.clip(np.round(jfk * 10 ** (gain_db / 20) * 32768), -32768, 32767)
-    errors, _ = word_error_rate(
-        recogniser.recognise(jfk), recogniser.recognise((pcm / 32768).astype(np.float32))
-    )
+    errors, _ = word_error_rate(recogniser.recognise(jfk), recogniser.recognise((pcm / 32768).astype(np.float32)))
     assert errors <= 2
 
 

@@ -23,9 +23,7 @@ def test_the_same_text_sounds_the_same_whatever_was_said_before(synthesiser: Syn
     assert first.tobytes() == synthesiser.synthesise(SENTENCE).tobytes()
 
 
-def test_another_synthesiser_with_more_threads_says_the_same(
-    companion: Bundle, synthesiser: Synthesiser
-) -> None:
+def test_another_synthesiser_with_more_threads_says_the_same(companion: Bundle, synthesiser: Synthesiser) -> None:
     other = Synthesiser(companion.part("synthesiser"), threads=2)
     np.testing.assert_allclose(other.synthesise(SENTENCE), synthesiser.synthesise(SENTENCE), atol=1e-3)
 
@@ -86,9 +84,7 @@ def test_ten_thousand_signs_begin_to_sound_at_once(synthesiser: Synthesiser, uni
         ("I will record the apple.", "aɪ wɪl ɹᵻkˈɔːɹd ðɪ ˈæpəl."),
     ],
 )
-def test_sentences_have_the_phonemes_of_american_english(
-    synthesiser: Synthesiser, text: str, phonemes: str
-) -> None:
+def test_sentences_have_the_phonemes_of_american_english(synthesiser: Synthesiser, text: str, phonemes: str) -> None:
     assert synthesiser.phonemes(text) == phonemes
 
 

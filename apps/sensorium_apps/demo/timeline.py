@@ -76,20 +76,14 @@ def spoken_spans(events: Sequence[Event], start_ns: int, end_s: float) -> list[t
     """From when to when the machine spoke [s]."""
     spans = []
     for begin in (e for e in events if isinstance(e, Speech) and e.phase == "started"):
-        ends = [
-            e.at_ns
-            for e in events
-            if isinstance(e, Speech) and e.reply_id == begin.reply_id and e is not begin
-        ]
+        ends = [e.at_ns for e in events if isinstance(e, Speech) and e.reply_id == begin.reply_id and e is not begin]
         end = _s(ends[0], start_ns) if ends else end_s
         spans.append((_s(begin.at_ns, start_ns), end))
     return spans
 
 
 def _note(axes: Any, at_s: float, row: str, text: str, colour: str, shift: float) -> None:
-    axes.text(
-        at_s, ROWS[row] + 0.24 - shift, fill(text, LINE), fontsize=7.5, color=colour, va="top", clip_on=True
-    )
+    axes.text(at_s, ROWS[row] + 0.24 - shift, fill(text, LINE), fontsize=7.5, color=colour, va="top", clip_on=True)
     axes.plot([at_s], [ROWS[row] + 0.34], marker="v", color=colour, markersize=4)
 
 

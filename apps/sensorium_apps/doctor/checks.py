@@ -100,14 +100,10 @@ def devices() -> Iterator[Finding]:
 
 def display() -> Finding:
     """Whether a window could be opened."""
-    here = sys.platform in ("win32", "darwin") or any(
-        os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY")
-    )
+    here = sys.platform in ("win32", "darwin") or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
     if here:
         return ok("display", "there is one")
-    return warn(
-        "display", "none", "nothing needs one; sensorium headset --pictures FOLDER writes pictures instead"
-    )
+    return warn("display", "none", "nothing needs one; sensorium headset --pictures FOLDER writes pictures instead")
 
 
 def folders() -> Iterator[Finding]:
@@ -132,9 +128,7 @@ def folder_finding(what: str, folder: Path, free_mb: float) -> Finding:
     if free_mb < FULL_MB:
         return fail(what, told, f"free some space, or {elsewhere}")
     if free_mb < PULL_MB:
-        return warn(
-            what, told, f"pulling and compiling takes up to {PULL_MB / 1000:g} GB: free some, or {elsewhere}"
-        )
+        return warn(what, told, f"pulling and compiling takes up to {PULL_MB / 1000:g} GB: free some, or {elsewhere}")
     return ok(what, told)
 
 
@@ -143,9 +137,7 @@ def bundles(given: Path | None) -> Iterator[Finding]:
     try:
         with Bundle(find_bundle(given)) as bundle:
             manifest = bundle.manifest
-            yield ok(
-                "bundle", f"{bundle.path}: {manifest.name} for {manifest.target}, {len(manifest.parts)} parts"
-            )
+            yield ok("bundle", f"{bundle.path}: {manifest.name} for {manifest.target}, {len(manifest.parts)} parts")
             yield from golden_findings(bundle)
     except SensoriumError as err:
         yield fail("bundle", str(err), "sensorium pull && sensorium compile companion")

@@ -45,9 +45,7 @@ def convert(state: Mapping[str, Array], variant: Variant) -> onnx.ModelProto:
     try:
         return _convert(state, variant)
     except KeyError as err:
-        raise CompileError(
-            f"no tensor {err} in these weights: are they EfficientNet-Lite of that size?"
-        ) from err
+        raise CompileError(f"no tensor {err} in these weights: are they EfficientNet-Lite of that size?") from err
 
 
 def _convert(state: Mapping[str, Array], variant: Variant) -> onnx.ModelProto:
@@ -64,9 +62,7 @@ def _convert(state: Mapping[str, Array], variant: Variant) -> onnx.ModelProto:
     x = layers.conv(x, "_conv_head", "_bn1", active=True)
     x = graph.node("GlobalAveragePool", [x])
     x = graph.node("Flatten", [x])
-    x = graph.node(
-        "Gemm", [x, graph.const(state["_fc.weight"]), graph.const(state["_fc.bias"])], "logits", transB=1
-    )
+    x = graph.node("Gemm", [x, graph.const(state["_fc.weight"]), graph.const(state["_fc.bias"])], "logits", transB=1)
     return graph.finish({"probabilities": graph.node("Softmax", [x], axis=-1)})
 
 
@@ -91,9 +87,7 @@ class _Layers:
         y = self.conv(y, f"{name}._project_conv", f"{name}._bn2")
         return self._graph.node("Add", [y, x]) if stride == 1 and self._keeps_width(name) else y
 
-    def conv(
-        self, x: str, name: str, norm: str, stride: int = 1, *, active: bool = False, scale: float = 1.0
-    ) -> str:
+    def conv(self, x: str, name: str, norm: str, stride: int = 1, *, active: bool = False, scale: float = 1.0) -> str:
         """Convolution with its batch normalisation folded in, and ReLU6 where ``active``."""
         kernel = self._state[f"{name}.weight"].astype(np.float64)  # (out, in / groups, height, width)
         gain, offset, mean, variance = (self._state[f"{norm}.{p}"].astype(np.float64) for p in BN)

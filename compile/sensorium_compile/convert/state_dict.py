@@ -21,9 +21,7 @@ from sensorium.samples import Array
 from sensorium_compile.errors import CompileError
 
 MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER
-MAX_STORAGE = (
-    2**28
-)  # values: a gigabyte of float32; the models of our zoo have up to 1.3 million in one tensor
+MAX_STORAGE = 2**28  # values: a gigabyte of float32; the models of our zoo have up to 1.3 million in one tensor
 
 _STORAGES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4"}
 
@@ -84,9 +82,7 @@ def _tensor(view: _View, values: Array) -> Array:
     return np.lib.stride_tricks.as_strided(values[view.offset :], view.shape, strides, writeable=False).copy()
 
 
-def _rebuild(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
-) -> _View:
+def _rebuild(storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object) -> _View:
     return _View(storage, offset, shape, strides)
 
 
@@ -100,9 +96,7 @@ class _Unpickler(pickle.Unpickler):
             return _rebuild
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
-        raise pickle.UnpicklingError(
-            unknown("name in a state dict", f"{module}.{name}", ("tensors", "OrderedDict"))
-        )
+        raise pickle.UnpicklingError(unknown("name in a state dict", f"{module}.{name}", ("tensors", "OrderedDict")))
 
     def persistent_load(self, pid: Any) -> _Storage:
         _, dtype, key, *_ = pid

@@ -94,9 +94,7 @@ def _max_pool(e: Emitter, inputs: Sequence[str], a: Attributes) -> Value:
 def _mean(e: Emitter, inputs: Sequence[str], a: Attributes) -> Value:
     axes = e.numbers(inputs[1], a)
     if sorted(axes) != [1, 2] or not a.flag("keep_dims"):
-        raise CompileError(
-            f"node {a.node!r}: a mean over axes {axes}; known: over height and width, kept as axes"
-        )
+        raise CompileError(f"node {a.node!r}: a mean over axes {axes}; known: over height and width, kept as axes")
     return Value(e.graph.node("GlobalAveragePool", [e.nchw(inputs[0])]), nchw=True)
 
 

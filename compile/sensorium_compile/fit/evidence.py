@@ -50,9 +50,7 @@ def fit(fusion: EvidenceFusion, cases: Cases, data: str) -> tuple[Calibration, d
     fitting = np.random.default_rng(SEED).permutation(len(cases.evidences)) % 2 == 0
     trials = [_fit_half(fusion, cases, floor, fitting) for floor in FLOORS]
     calibration = min(trials, key=lambda trial: trial[1])[0]
-    told = {
-        f"wording {i}": figures(*trial) for i, trial in enumerate(_told(fusion, calibration, cases, ~fitting))
-    }
+    told = {f"wording {i}": figures(*trial) for i, trial in enumerate(_told(fusion, calibration, cases, ~fitting))}
     provenance = f"{data}; fitted on {fitting.sum()} cases, on the others: {json.dumps(told)}"
     return calibration.model_copy(update={"provenance": provenance}), told
 
@@ -115,9 +113,7 @@ def _fit_half(
     return calibration, figures(log_odds, there)["log_loss"]
 
 
-def _features(
-    fusion: EvidenceFusion, calibration: Calibration, cases: Cases, wording: Sequence[str]
-) -> Floats:
+def _features(fusion: EvidenceFusion, calibration: Calibration, cases: Cases, wording: Sequence[str]) -> Floats:
     """The two similarities of every case and thing: (cases, things, 2)."""
     trial = fusion.with_senses({cases.sense: calibration})
     candidates = trial.candidates(wording)
@@ -155,9 +151,7 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
 
 def main() -> None:
     """See the module."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--sounds", type=Path, required=True)

@@ -44,9 +44,7 @@ def area_under_curve(scores: Floats, present: Floats) -> float:
     _, index, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]
     positive = float(present.sum())
-    return float(
-        (ranks[present > 0].sum() - positive * (positive + 1) / 2) / (positive * (len(scores) - positive))
-    )
+    return float((ranks[present > 0].sum() - positive * (positive + 1) / 2) / (positive * (len(scores) - positive)))
 
 
 def calibration_error(chance: Floats, present: Floats, bins: int = 10) -> float:

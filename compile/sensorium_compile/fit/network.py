@@ -22,9 +22,7 @@ class Recipe:
     seed: int = 1
 
 
-def fit_network(
-    features: Floats, labels: NDArray[np.int64], shares: Floats, recipe: Recipe
-) -> dict[str, Floats]:
+def fit_network(features: Floats, labels: NDArray[np.int64], shares: Floats, recipe: Recipe) -> dict[str, Floats]:
     """Features (n, d), labels (n,) -> the arrays of a ``SoundHead``; ``shares`` (classes,) weigh classes."""
     classes = len(shares)
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-3

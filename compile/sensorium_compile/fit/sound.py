@@ -124,9 +124,7 @@ def fit(windows: Windows, recipe: Recipe) -> tuple[dict[str, Floats], FittedSoun
 
 def main() -> None:
     """See the module."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--held-out", type=Path, required=True)

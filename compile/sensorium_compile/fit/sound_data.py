@@ -26,9 +26,7 @@ ESC10_PHRASES = {
 }
 SPEECH, BACKGROUND, SILENCE = "a person speaking", "background noise", "silence"
 LABELS = (*ESC10_PHRASES.values(), SPEECH, BACKGROUND, SILENCE)
-SILENCE_DBFS = (
-    -60.0
-)  # a quiet room through a common microphone is about -65 to -55 dBFS in its loudest 100 ms
+SILENCE_DBFS = -60.0  # a quiet room through a common microphone is about -65 to -55 dBFS in its loudest 100 ms
 _WINDOWS_S = ((5.0, 5.0), (2.0, 1.5), (1.0, 2.0))  # length and stride: what the tagger may be given
 _SPEEDS = (0.78, 1.0, 1.28)  # a larger and a smaller speaker: few voices become more
 _QUIET_DB = 35.0  # a window that far below its clip's loudest is padding or a pause, not the clip's sound
@@ -58,9 +56,7 @@ def speech_clips(root: Path) -> list[Clip]:
     for path in sorted(root.glob("*.wav")):
         audio, step = read_audio(path), 5 * RATE_HZ
         for speed in _SPEEDS:
-            voice = np.interp(np.arange(0, len(audio) - 1, speed), np.arange(len(audio)), audio).astype(
-                np.float32
-            )
+            voice = np.interp(np.arange(0, len(audio) - 1, speed), np.arange(len(audio)), audio).astype(np.float32)
             starts = range(0, max(1, len(voice) - RATE_HZ), step)
             clips += [Clip(SPEECH, path.stem.split("_")[0], voice[s : s + step]) for s in starts]
     return clips
@@ -70,10 +66,7 @@ def background_clips(count: int, seed: int) -> list[Clip]:
     """Generated noise of 5 s: coloured, filtered, humming, toned, clicking at random."""
     rng = np.random.default_rng(seed)
     makers = (_coloured, _coloured, _throbbing, _hum, _tones, _clicks, _music)
-    return [
-        Clip(BACKGROUND, f"fold{1 + i % 4}", _levelled(makers[i % len(makers)](rng), rng))
-        for i in range(count)
-    ]
+    return [Clip(BACKGROUND, f"fold{1 + i % 4}", _levelled(makers[i % len(makers)](rng), rng)) for i in range(count)]
 
 
 def windows(clip: Clip, *, only_s: float | None = None) -> Iterator[Audio]:
@@ -121,13 +114,9 @@ def _coloured(rng: np.random.Generator) -> Audio:
     shape = np.maximum(hz, 20.0) ** (-rng.uniform(0, 2.5) / 2)
     for _ in range(2):
         centre, width = rng.uniform(80, 7000), rng.uniform(0.1, 1.0)
-        shape *= 1 + rng.uniform(0, 6) * np.exp(
-            -(np.log(np.maximum(hz, 20.0) / centre) ** 2) / (2 * width**2)
-        )
+        shape *= 1 + rng.uniform(0, 6) * np.exp(-(np.log(np.maximum(hz, 20.0) / centre) ** 2) / (2 * width**2))
     noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(count)) * shape, count)
-    swell = 1 + rng.uniform(0, 0.5) * np.sin(
-        2 * np.pi * rng.uniform(0.05, 0.5) * _time_s() + rng.uniform(0, 6.28)
-    )
+    swell = 1 + rng.uniform(0, 0.5) * np.sin(2 * np.pi * rng.uniform(0.05, 0.5) * _time_s() + rng.uniform(0, 6.28))
     out: Audio = (noise / noise.std() * swell).astype(np.float32)
     return out
 
@@ -135,9 +124,7 @@ def _coloured(rng: np.random.Generator) -> Audio:
 def _hum(rng: np.random.Generator) -> Audio:
     """Mains or a motor: a harmonic series over a little coloured noise."""
     base_hz, fall = rng.choice([50.0, 60.0, rng.uniform(30, 300)]), rng.uniform(0.5, 2.0)
-    series = sum(
-        k**-fall * np.sin(2 * np.pi * base_hz * k * _time_s() + rng.uniform(0, 6.28)) for k in range(1, 20)
-    )
+    series = sum(k**-fall * np.sin(2 * np.pi * base_hz * k * _time_s() + rng.uniform(0, 6.28)) for k in range(1, 20))
     out: Audio = (series + rng.uniform(0.05, 0.5) * _coloured(rng)).astype(np.float32)
     return out
 

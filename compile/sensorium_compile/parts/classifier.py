@@ -42,9 +42,7 @@ def build(weights: Weights) -> PartDraft:
     return PartDraft(
         role="classifier",
         graphs={"model": GraphDraft(model, precision="int8-static", golden={"pattern": picture})},
-        files={
-            "labels": ("labels.txt", "\n".join(imagenet_names(weights.path(NAMES).read_bytes())).encode())
-        },
+        files={"labels": ("labels.txt", "\n".join(imagenet_names(weights.path(NAMES).read_bytes())).encode())},
         config={"size": VARIANT.size, "crop": VARIANT.size / (VARIANT.size + CROP_PADDING)},
         origins=tuple(weights.origin(entry) for entry in (STATE, NAMES)),
         figures={"float_error_to_original": error, "int8_cosine_to_original": cosine},

@@ -35,12 +35,8 @@ def build(weights: Weights) -> PartDraft:
     parity.check_error("the detector's scores", said[:, 4], expected[:, 4], ERROR)
     return PartDraft(
         role="detector",
-        graphs={
-            "model": GraphDraft(model.SerializeToString(deterministic=True), golden={"pattern": picture})
-        },
-        files={
-            "labels": ("labels.txt", "\n".join(coco_names(weights.path(NAMES).read_text("utf-8"))).encode())
-        },
+        graphs={"model": GraphDraft(model.SerializeToString(deterministic=True), golden={"pattern": picture})},
+        files={"labels": ("labels.txt", "\n".join(coco_names(weights.path(NAMES).read_text("utf-8"))).encode())},
         config={"size": SIZE, "fill": FILL, "threshold": THRESHOLD, "overlap": OVERLAP},
         origins=tuple(weights.origin(entry) for entry in (GRAPH, WEIGHTS, NAMES)),
         figures={"error_to_original": error},

@@ -79,7 +79,5 @@ def known_names(weights: Weights) -> list[str]:
 
 def centre(seeds: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     """The mean of all names, (384,): what every text has in common, and so tells nothing."""
-    mean: NDArray[np.float32] = (
-        np.stack(list(seeds.values())).mean(axis=0, dtype=np.float64).astype(np.float32)
-    )
+    mean: NDArray[np.float32] = np.stack(list(seeds.values())).mean(axis=0, dtype=np.float64).astype(np.float32)
     return mean

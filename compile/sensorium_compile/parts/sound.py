@@ -20,9 +20,7 @@ def build(weights: Weights) -> PartDraft:
         role="sound",
         graphs={
             "mel": GraphDraft(weights.path(MEL).read_bytes(), golden={"noise": {"input": audio}}),
-            "embedding": GraphDraft(
-                weights.path(EMBEDDING).read_bytes(), golden={"noise": {"input_1": frames}}
-            ),
+            "embedding": GraphDraft(weights.path(EMBEDDING).read_bytes(), golden={"noise": {"input_1": frames}}),
         },
         files={"head": ("head.npz", SOUND_HEAD_FILE.read_bytes())},
         config=fitted.config.model_dump(mode="json"),

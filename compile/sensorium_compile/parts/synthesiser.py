@@ -40,9 +40,7 @@ def build(weights: Weights) -> PartDraft:
     inference = settings["inference"]
     return PartDraft(
         role="synthesiser",
-        graphs={
-            "voice": GraphDraft(model.SerializeToString(deterministic=True), golden={"hello": _golden(ids)})
-        },
+        graphs={"voice": GraphDraft(model.SerializeToString(deterministic=True), golden={"hello": _golden(ids)})},
         files={
             "lexicon": ("lexicon.z", pack(lexicon(gold, silver))),
             "letters": ("letters.npz", weights.path(LETTERS).read_bytes()),

@@ -104,9 +104,7 @@ def find_npm() -> list[str]:
     )
 
 
-def _run(
-    command: Sequence[str], scratch: Path, downloaded: Callable[[int, int], None]
-) -> tuple[int, list[str]]:
+def _run(command: Sequence[str], scratch: Path, downloaded: Callable[[int, int], None]) -> tuple[int, list[str]]:
     """Exit status and last lines of a client, all of whose temporary files lie in ``scratch``."""
     environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
     said: deque[str] = deque(maxlen=KEPT_LINES)

@@ -78,9 +78,7 @@ class Bars(Silent):
     def begin(self, packages: int) -> None:
         """Draw the bar over the packages."""
         self._packages = packages
-        self._overall = self._bars.add_task(
-            self._title(), total=packages or 1, completed=0 if packages else 1
-        )
+        self._overall = self._bars.add_task(self._title(), total=packages or 1, completed=0 if packages else 1)
 
     def waiting(self, reason: str) -> None:
         """Print the reason."""

@@ -253,6 +253,4 @@ def _words(table: str) -> dict[str, str]:
     """One of the tables above as word -> first word of its line."""
     text = {"synonyms": _SYNONYMS, "classified": _CLASSIFIED}[table]
     lines = text.strip().replace("\n    ", " ").splitlines()
-    return {
-        word: label for label, words in (line.split(": ") for line in lines) for word in words.split(", ")
-    }
+    return {word: label for label, words in (line.split(": ") for line in lines) for word in words.split(", ")}

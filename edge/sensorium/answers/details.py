@@ -58,9 +58,7 @@ def colour(asked: Asked) -> Answer:
     if not sees(scene):
         return sight.unseen(asked)
     main = sight.main_thing(scene.things)
-    found = (
-        [t for t in scene.things if sight.meant(asked).matches(t)] if asked.noun else [main] if main else []
-    )
+    found = [t for t in scene.things if sight.meant(asked).matches(t)] if asked.noun else [main] if main else []
     if not found:
         return sight.is_there(asked) if asked.noun else Answer("I am not sure what you mean.", sight.SEEN)
     return Answer(sentence(_colours(found)), sight.SEEN)
@@ -99,9 +97,7 @@ def beside(asked: Asked) -> Answer:
         return sight.is_there(asked)
     near = [t for t in asked.scene.things if t not in found and gap(t, found[0]) <= _NEAR_GAP]
     start = f"near {the(found[0].label)}"
-    return Answer(
-        sentence(f"{start} I see {listed(near)}" if near else f"I notice nothing {start}"), sight.SEEN
-    )
+    return Answer(sentence(f"{start} I see {listed(near)}" if near else f"I notice nothing {start}"), sight.SEEN)
 
 
 def doing(asked: Asked) -> Answer:
@@ -123,9 +119,7 @@ def _none_counted(scene: Scene, want: Wanted) -> Answer:
     likely = sight.named(scene, want)
     if likely:
         return Answer(
-            sentence(
-                f"I can't count them, but {sight.hedge(likely)} {with_article(guess_name(likely.name))}"
-            ),
+            sentence(f"I can't count them, but {sight.hedge(likely)} {with_article(guess_name(likely.name))}"),
             sight.SEEN,
         )
     return sight.not_found(scene, want, many=True)

@@ -56,9 +56,7 @@ def last_seen(scene: Scene, want: Wanted) -> str:
         match = _APPEARED.match(happening.text)
         if match and (want.everything or canonical(match["label"]) in (want.labels | {want.noun})):
             came = name_of(match["label"])
-            return sentence(
-                f"The last I know, the {came} {match['how']} {ago(scene.now_ns - happening.at_ns)}"
-            )
+            return sentence(f"The last I know, the {came} {match['how']} {ago(scene.now_ns - happening.at_ns)}")
     return ""
 
 

@@ -14,16 +14,12 @@ _AT = (
     r"(?: (?:in|on|at|around|near|over|out|inside|from|with|under|behind) .+"
     r"| here| there| around| nearby| visible| yet)?"
 )
-_SEE = (
-    r"(?:see|seeing|seen|saw|spot|notice|recogni[sz]e|detect|look at|looking at|find|make out|view|observe)"
-)
+_SEE = r"(?:see|seeing|seen|saw|spot|notice|recogni[sz]e|detect|look at|looking at|find|make out|view|observe)"
 _YOU = r"(?:do|can|could|did|are|have|will) (?:you|we|i) (?:still |also |even |ever |just )?"
 _VERB = r"(?:is|are|was|were|do|did|can|could|have|you)"
 _SEEN = r"(?:is|are|do you see|can you see|things are)"
 _SIDE = r"(?P<noun>left|right|top|bottom|middle|centre|center)"
-_PLACE = (
-    r"(?:there|here|visible|in|on|before|around|out|outside|ahead|behind|shown|showing|you see|the camera)"
-)
+_PLACE = r"(?:there|here|visible|in|on|before|around|out|outside|ahead|behind|shown|showing|you see|the camera)"
 _COLOUR = r"(?P<other>red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|grey|beige|cyan)"
 _SENSOR = r"(?:camera|microphone|sensor|sense|picture|sound)s?"
 _STATE = r"(?:on|off|ok|okay|fine|working|work|there|connected|broken|covered|dark|frozen|muted|alive)"

@@ -82,9 +82,7 @@ def why(scene: Scene, modality: str) -> str:
 def state_of_all(scene: Scene) -> str:
     """What works and what does not, in at most two sentences."""
     able, lost = _able(scene), [m for m in _known(scene) if not usable(scene, m) and m != "text"]
-    poor = [
-        why(scene, m) for m in _known(scene) if usable(scene, m) and scene.health[m].state is State.DEGRADED
-    ]
+    poor = [why(scene, m) for m in _known(scene) if usable(scene, m) and scene.health[m].state is State.DEGRADED]
     first = f"I can {able}" if able else "I have no sense left but your words"
     if not lost and not poor:
         return sentence(first)

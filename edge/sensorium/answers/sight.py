@@ -159,9 +159,7 @@ def not_found(scene: Scene, want: Wanted, *, many: bool = False) -> Answer:
     if otherwise and want.colour:
         return Answer(sentence(f"I see {listed(otherwise)}, but none that I would call {want.colour}"), SEEN)
     if want.everything:
-        return Answer(
-            "I can see, but I recognise nothing." if not colour else f"I see nothing {want.colour}.", SEEN
-        )
+        return Answer("I can see, but I recognise nothing." if not colour else f"I see nothing {want.colour}.", SEEN)
     if want.labels == {"person"} and not many:
         return Answer("I don't see anybody.", SEEN)
     noun = want.said or want.noun

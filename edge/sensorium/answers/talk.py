@@ -57,11 +57,7 @@ def unheard(asked: Asked) -> Answer:
 def not_understood(asked: Asked) -> Answer:
     """What was understood, and what can be asked instead."""
     understood = echo(asked.question)
-    return (
-        Answer(f"I understood: {understood}. I can't answer that. {_CAN_ASK}")
-        if understood
-        else unheard(asked)
-    )
+    return Answer(f"I understood: {understood}. I can't answer that. {_CAN_ASK}") if understood else unheard(asked)
 
 
 def senses(asked: Asked) -> Answer:

@@ -129,17 +129,14 @@ class Bundle:
         made_for = self.manifest.target
         if made_for not in (target, "any"):
             raise BundleError(
-                f"{self.path} was compiled for {made_for}, this is {target}; "
-                f"compile it again with --target {target}"
+                f"{self.path} was compiled for {made_for}, this is {target}; compile it again with --target {target}"
             )
 
     def _check_files(self) -> None:
         for name, entry in self.manifest.files.items():
             data = self._read_raw(name, entry.size)
             if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
-                raise BundleError(
-                    f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again"
-                )
+                raise BundleError(f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again")
         used = {g.file for p in self.manifest.parts.values() for g in p.graphs.values()}
         used |= {f for p in self.manifest.parts.values() for f in p.files.values()}
         for name in sorted(used - set(self.manifest.files)):
@@ -169,9 +166,7 @@ def _parse(raw: bytes, path: Path) -> Manifest:
     except (ValueError, AttributeError) as err:
         raise BundleError(f"{path}: {MANIFEST} is no JSON object: {err}") from err
     if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise BundleError(
-            f"{path}: schema {version}, this Sensorium reads up to {SCHEMA_VERSION}; upgrade Sensorium"
-        )
+        raise BundleError(f"{path}: schema {version}, this Sensorium reads up to {SCHEMA_VERSION}; upgrade Sensorium")
     try:
         return Manifest.model_validate_json(raw)
     except ValidationError as err:

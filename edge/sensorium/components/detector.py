@@ -32,9 +32,7 @@ class DetectorConfig(BaseModel):
     size: int  # side of the graph's input [pixels]
     fill: int  # what surrounds an image that is no square, 0 to 255
     threshold: float  # least score of a detection
-    overlap: (
-        float  # of two boxes of one class that overlap more than this (intersection over union), one stays
-    )
+    overlap: float  # of two boxes of one class that overlap more than this (intersection over union), one stays
 
 
 class Detector:
@@ -53,9 +51,7 @@ class Detector:
         """
         config = self._config
         placed = letterbox(image, config.size, config.fill)
-        rows = self._graph.run({"pixels": placed.image[None]})["detections"][
-            0
-        ]  # (n, 6): x0 y0 x1 y1 score class
+        rows = self._graph.run({"pixels": placed.image[None]})["detections"][0]  # (n, 6): x0 y0 x1 y1 score class
         rows = rows[rows[:, 4] >= (self.threshold if threshold is None else threshold)]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
         found = []

@@ -33,9 +33,7 @@ _BLOCK = RATE_HZ // 10  # a long sound is cut at the quietest 100 ms: no pause b
 Samples = NDArray[np.float32]
 
 # For files: pauses inside a sentence stay in, what is said keeps 200 ms around it.
-FILE_GATE = SpeechGate(
-    min_silence=RATE_HZ, before=RATE_HZ // 5, after=RATE_HZ // 5, longest=LONGEST - RATE_HZ // 2
-)
+FILE_GATE = SpeechGate(min_silence=RATE_HZ, before=RATE_HZ // 5, after=RATE_HZ // 5, longest=LONGEST - RATE_HZ // 2)
 
 
 class RecogniserConfig(BaseModel):
@@ -135,9 +133,7 @@ class Recogniser:
         return tokens[1:], logs
 
     def _text(self, tokens: Sequence[int]) -> str:
-        written = b"".join(
-            self._tokens[t] for t in tokens if self._config.end < t < self._config.first_special
-        )
+        written = b"".join(self._tokens[t] for t in tokens if self._config.end < t < self._config.first_special)
         text = written.decode("utf-8", errors="replace").replace("▁", " ").strip()
         return text if any(sign.isalnum() for sign in text) else ""  # notes alone are its word for music
 
@@ -170,9 +166,7 @@ def loop_length(tokens: Sequence[int]) -> int:
     for period in range(1, len(tokens) // REPEATS + 1):
         copies = max(REPEATS, -(-LOOP_TOKENS // period))
         tail = tokens[-period * copies :]
-        if len(tail) == period * copies and all(
-            tail[i] == tail[i + period] for i in range(len(tail) - period)
-        ):
+        if len(tail) == period * copies and all(tail[i] == tail[i + period] for i in range(len(tail) - period)):
             return period * (copies - 1)
     return 0
 

@@ -31,9 +31,7 @@ _INT16 = 32768.0  # its front end takes samples in the range of int16
 _WINDOW, _HOP, _FFT = 400, 160, 512  # 25 ms every 10 ms: the usual frame of speech and sound tagging
 _BANDS, _LOW_HZ, _HIGH_HZ = 40, 60.0, 7800.0
 _BLOCK = 1600  # 100 ms: the level is that of the loudest block, so that one bark in silence counts as loud
-_LEVEL = (
-    0.1  # every window is brought to -20 dBFS before it is encoded: what a microphone's gain is tells nothing
-)
+_LEVEL = 0.1  # every window is brought to -20 dBFS before it is encoded: what a microphone's gain is tells nothing
 _FLOOR = 1e-7  # [power] about 16-bit rounding noise at that level
 
 
@@ -105,9 +103,7 @@ class SoundTagger:
         self.labels = self.config.labels
         nothing = (self.config.background, self.labels[-1])  # the last is silence
         self.told = tuple(label for label in self.labels if label not in nothing)  # sounds worth telling of
-        self._encoder = SoundEncoder(
-            part.graph("mel", threads=threads), part.graph("embedding", threads=threads)
-        )
+        self._encoder = SoundEncoder(part.graph("mel", threads=threads), part.graph("embedding", threads=threads))
         self._head = SoundHead.load(part.read("head"))
 
     def tag(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,9 +120,7 @@ class SoundTagger:
         return np.append(heard, np.float32(0)).astype(np.float32)
 
 
-def doubted(
-    probabilities: NDArray[np.float32], background: int, doubt: tuple[float, float]
-) -> NDArray[np.float32]:
+def doubted(probabilities: NDArray[np.float32], background: int, doubt: tuple[float, float]) -> NDArray[np.float32]:
     """Give what is not sure enough to the background: probabilities (..., sounds) -> the same shape, sum 1.
 
     A head is sure of something for any noise. This catches the half-sure: of windows of five unseen noises

@@ -112,6 +112,4 @@ def _level(samples: Samples) -> Samples:
 
 def _check(speed: float) -> None:
     if not SLOWEST <= speed <= FASTEST:
-        raise SampleError(
-            f"speed {speed:g} is not spoken; allowed: {SLOWEST:g} to {FASTEST:g}, 1 is the voice's own"
-        )
+        raise SampleError(f"speed {speed:g} is not spoken; allowed: {SLOWEST:g} to {FASTEST:g}, 1 is the voice's own")

@@ -26,9 +26,7 @@ log = logging.getLogger(__name__)
 DETECT_NS = 250 * NS_PER_MS  # things move: four looks a second
 CLASSIFY_NS = 500 * NS_PER_MS  # a whole scene changes more slowly
 LOOK_AGAIN_NS = 2_000 * NS_PER_MS  # even where nothing changes
-HINT = (
-    0.1  # detections from this score on are evidence, as the calibration had them; fewer are told as things
-)
+HINT = 0.1  # detections from this score on are evidence, as the calibration had them; fewer are told as things
 NAMES = 10  # of a picture that are kept: ConSE (arXiv 1312.5650) mixes the best ten
 UNCHANGED = 3.0  # mean change of luma [0-255] that is no change; a sensor's noise is about 2
 
@@ -74,8 +72,7 @@ class VisionEncoder:
             return ()
         found = self._detector.detect(image, HINT)
         return tuple(
-            Thing(d.label, d.score, d.box, dominant_colour(image, d.box) if self._told(d.score) else "")
-            for d in found
+            Thing(d.label, d.score, d.box, dominant_colour(image, d.box) if self._told(d.score) else "") for d in found
         )
 
     def _told(self, score: float) -> bool:

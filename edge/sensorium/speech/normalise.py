@@ -106,9 +106,7 @@ def _money(m: re.Match[str]) -> str:
     (large, small), (whole, _, cents) = _MONEY[m[1]], m[2].partition(".")
     if len(cents) not in (0, 2):
         return f"{number(m[2])} {large}s"
-    spoken = (
-        [_counted(whole, large, large + "s")] if int(whole.replace(",", "")) or not int(cents or 0) else []
-    )
+    spoken = [_counted(whole, large, large + "s")] if int(whole.replace(",", "")) or not int(cents or 0) else []
     if int(cents or 0):
         spoken.append(_counted(cents, small, "pence" if small == "penny" else small + "s"))
     return " and ".join(spoken)
@@ -136,9 +134,7 @@ _READINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = 
     (re.compile(rf"((?<!\w)[-−]?{_N})\s?({_UNIT})(?![\w/])"), _unit),
     (re.compile(r"\b(\d{1,15})(?:st|nd|rd|th)\b", re.I), lambda m: ordinal(int(m[1]))),
     (
-        re.compile(
-            rf"(?i:\b(in|since|from|until|till|by|year|of|{_MONTHS})) ((?:1[1-9]|20)\d\d)(?![\d,.]*\d)"
-        ),
+        re.compile(rf"(?i:\b(in|since|from|until|till|by|year|of|{_MONTHS})) ((?:1[1-9]|20)\d\d)(?![\d,.]*\d)"),
         lambda m: f"{m[1]} {year(int(m[2]))}",
     ),
     (

@@ -13,9 +13,7 @@ FIRST_WORDS = 10
 MAX_LETTERS = 32
 
 _CLAUSE = re.compile(r"[^,.;:!?]+[,.;:!?]?")
-_JOINING_TEXT = (
-    "and but or so because if when while that which who where with without on in at from to for of by"
-)
+_JOINING_TEXT = "and but or so because if when while that which who where with without on in at from to for of by"
 _JOINING = frozenset(_JOINING_TEXT.split())
 
 

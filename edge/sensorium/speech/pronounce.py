@@ -26,9 +26,7 @@ _WEAK = {
 }
 _BEFORE_VOWEL = {"the": "ðɪ", "to": "tʊ"}
 _BEFORE_CONSONANT = {"the": "ðə", "to": "tə"}
-_VERBS_FOLLOW = (
-    "to will would can could shall should may might must i you we they not don't didn't can't cannot please"
-)
+_VERBS_FOLLOW = "to will would can could shall should may might must i you we they not don't didn't can't cannot please"
 _NOUNS_FOLLOW = "a an the my your his her its our their this that these those some any no"
 _SAYS_VERB, _SAYS_NOUN = frozenset(_VERBS_FOLLOW.split()), frozenset(_NOUNS_FOLLOW.split())
 _ACRONYM_LETTERS = 3  # "USB", "TV"; longer ones are read as words where they can be ("NASA", "STOP")
