@@ -84,7 +84,7 @@ def is_usage_error(err: Exception) -> bool:
 
 
 def is_expected(err: Exception) -> bool:
-    """Whether it was raised on purpose, or is the machine's own; looked up, since ``--help`` loads no runtime."""
+    """Whether it was raised on purpose, or by the machine. Looked up: ``--help`` loads no runtime."""
     errors = sys.modules.get("sensorium.errors")
     ours = errors is not None and isinstance(err, errors.SensoriumError)
     return ours or isinstance(err, OSError | ModuleNotFoundError)

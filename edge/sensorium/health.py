@@ -44,7 +44,7 @@ ABSENT_AFTER_NS = 2 * NS_PER_S  # longer than any camera's exposure change or a 
 
 
 def arrival(age_ns: int, stale_ns: int) -> State:
-    """Whether samples still arrive: the last came ``age_ns`` ago, and from ``stale_ns`` on one is overdue (0: never)."""
+    """Whether samples still arrive: the last came ``age_ns`` ago, one is overdue from ``stale_ns`` on (0: never)."""
     if stale_ns == 0 or age_ns <= stale_ns:
         return State.LIVE
     return State.STALE if age_ns < max(ABSENT_AFTER_NS, 2 * stale_ns) else State.ABSENT

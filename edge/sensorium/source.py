@@ -19,7 +19,7 @@ class SourceInfo:
 
 
 class Source(Protocol):
-    """A device or file that yields samples of one modality. One thread owns it; only ``close`` may come from another."""
+    """A device or file that yields samples of one modality. One thread owns it; only ``close`` comes from another."""
 
     @property
     def modality(self) -> str:

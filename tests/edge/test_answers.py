@@ -160,7 +160,7 @@ EXAMPLES = [
      "just now."),
     # What happened, what was said.
     (KITCHEN, "What happened?",
-     "The camera stopped forty seconds ago, the camera came back thirty seconds ago and "
+     "The camera stopped forty seconds ago but came back thirty seconds ago and "
      "I heard a dog barking three seconds ago."),
     (KITCHEN, "what happened in the last ten seconds", "I heard a dog barking three seconds ago."),
     (KITCHEN, "When did the camera stop?", "The camera stopped forty seconds ago."),
@@ -192,7 +192,7 @@ EXAMPLES = [
     (KITCHEN, "What do you si?", "I see a black cat and two red cups."),
     (STREET, "Is there a bicicle?", "Yes, I see a bicycle at the bottom left."),
     (KITCHEN, "what hapened",
-     "The camera stopped forty seconds ago, the camera came back thirty seconds ago and "
+     "The camera stopped forty seconds ago but came back thirty seconds ago and "
      "I heard a dog barking three seconds ago."),
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from sensorium.clock import NS_PER_S
 from sensorium.scene import FORGET_SOUND_NS, Happening, HeardSound, Scene
 
 LATELY_NS = 60 * NS_PER_S  # what "what happened" means when no time is said
-MOST_HAPPENINGS = 3  # told at once; a listener does not keep more
+MOST_CLAUSES = 3  # told at once; a listener does not keep more
 _MOST_SOUNDS = 3
 _SURE_SOUND = 0.5  # a sound head's calibrated probability from which a sound is told without a hedge
 _SILENCE = frozenset(["silence", "background", "background noise", "nothing", "unknown", "speech", "noise"])
@@ -28,7 +28,7 @@ def what_happened(asked: Asked) -> Answer:
     if not told:
         span = f" since {ago(asked.scene.now_ns - since_ns)}" if since_ns > 0 else ""
         return Answer(f"I noticed no change{span}.".replace("since just now", "just now"))
-    return _told(told[-MOST_HAPPENINGS:], len(told) - MOST_HAPPENINGS, asked.scene)
+    return _told(told, asked.scene)
 
 
 def what_was_missed(asked: Asked) -> Answer:
@@ -38,7 +38,7 @@ def what_was_missed(asked: Asked) -> Answer:
     told = [h for h in asked.scene.happenings if since_ns <= h.at_ns and not _is_talk(h)]
     if not told:
         return Answer("Nothing that I noticed.")
-    return _told(told[-MOST_HAPPENINGS:], len(told) - MOST_HAPPENINGS, asked.scene)
+    return _told(told, asked.scene)
 
 
 def when(asked: Asked) -> Answer:
@@ -47,7 +47,7 @@ def when(asked: Asked) -> Answer:
     found = [h for h in asked.scene.happenings if words and words <= _stems(h.text) and not _is_talk(h)]
     if not found:
         return Answer(f"I remember nothing of {echo(asked.noun) or 'that'}.")
-    return _told(found[-1:], 0, asked.scene)
+    return _told(found[-1:], asked.scene)
 
 
 def last_seen(scene: Scene, want: Wanted) -> str:
@@ -124,10 +124,43 @@ def _heard_by(scene: Scene, text: str) -> tuple[str, ...]:
     return tuple(h.modality for h in scene.happenings[::-1] if h.text == spoken)[:1]
 
 
-def _told(told: list[Happening], left_out: int, scene: Scene) -> Answer:
-    clauses = [f"{_in_the_past(h, scene)} {ago(scene.now_ns - h.at_ns)}" for h in told]
-    more = f"{in_words(left_out)} earlier change{'s' if left_out > 1 else ''}; then " if left_out > 0 else ""
-    return Answer(sentence(more + joined(clauses)), tuple(dict.fromkeys(h.modality for h in told)))
+def _told(told: list[Happening], scene: Scene) -> Answer:
+    """The failures and returns of senses first, for they matter most; then the newest of what came and went."""
+    senses: dict[str, list[Happening]] = {}
+    for happening in told:
+        if not (_APPEARED.match(happening.text) or happening.text.startswith("I heard ")):
+            senses.setdefault(happening.modality, []).append(happening)
+    others = _together([h for h in told if h not in senses.get(h.modality, [])])
+    kept = others[len(others) - max(0, MOST_CLAUSES - len(senses)) :]
+    clauses = [_sense(changes, scene) for changes in senses.values()]
+    clauses += [f"{text} {ago(scene.now_ns - at_ns)}" for text, at_ns in kept]
+    return Answer(sentence(joined(clauses)), tuple(dict.fromkeys(h.modality for h in told)))
+
+
+def _sense(changes: list[Happening], scene: Scene) -> str:
+    """How one sense failed last, and whether it is back: ``the camera stopped six seconds ago and came back``."""
+    last = changes[-1]
+    clause = f"{_in_the_past(last, scene)} {ago(scene.now_ns - last.at_ns)}"
+    if len(changes) == 1 or not last.text.endswith(" is working"):
+        return clause
+    failed = changes[-2]
+    device = last.text.removesuffix(" is working")
+    return f"{_in_the_past(failed, scene)} {ago(scene.now_ns - failed.at_ns)} but {clause.removeprefix(f'{device} ')}"
+
+
+def _together(happenings: list[Happening]) -> list[tuple[str, int]]:
+    """What came or went at one moment in one clause: ``a vase and a laptop appeared``, with its time."""
+    told: list[tuple[list[str], str, int]] = []
+    for happening in happenings:
+        match = _APPEARED.match(happening.text)
+        subject, how = happening.text, ""
+        if match:
+            subject, how = happening.text.removesuffix(f" {match['how']}"), match["how"]
+        if told and how and told[-1][1:] == (how, happening.at_ns):
+            told[-1][0].append(subject)
+        else:
+            told.append(([subject], how, happening.at_ns))
+    return [(plain(f"{joined(subjects)} {how}".strip()) or "something changed", at_ns) for subjects, how, at_ns in told]
 
 
 def _in_the_past(happening: Happening, scene: Scene) -> str:
