@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 # plugs a device in after an hour waits two.
 RETRY_SHARE = 0.05
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 2.0
-JOIN_S = 1.0
+JOIN_S = 0.6  # within what a session takes to close
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ from sensorium.steps import (
 TOLD_CANDIDATES = 5  # in a percept when nothing is looked for by name
 TOLD_NAMES = 5  # for the whole picture
 EVIDENCE_LASTS_NS = 10 * NS_PER_S  # older evidence has decayed to nothing by any calibration's half-life
+TOLD_AGAIN_NS = 10 * NS_PER_S  # a part that fails on every sample is told so often, not thirty times a second
 SENSE_OF_WORDS = {"audio": "speech"}  # what is said is other evidence than how it sounds
 
 
@@ -74,6 +75,7 @@ class _Sense:
     last_ns: int = 0  # arrival of the newest sample
     fault: str | None = None
     evidence: dict[str, Evidence] = field(default_factory=dict)  # by sense: a modality may have several
+    failures: dict[str, int] = field(default_factory=dict)  # reason -> when it was last told
 
 
 class Core:
@@ -180,7 +182,7 @@ class Core:
         sense.last_ns = max(sense.last_ns, min(found.captured_ns, now_ns))
         sense.fault = found.fault
         effects += self._set_health(found.modality, _health(sense, now_ns), now_ns)
-        effects += [Publish(Fault(now_ns, found.modality, reason)) for reason in found.failures]
+        effects += self._tell_failures(sense, found, now_ns)
         if found.fault is not None:
             self._lose_evidence(found.modality)
         else:
@@ -191,6 +193,12 @@ class Core:
         for sign in found.speech:
             effects += self._converse(self._turns.hear(sign), now_ns)
         return effects
+
+    def _tell_failures(self, sense: _Sense, found: Finding, now_ns: int) -> list[Effect]:
+        told = {reason: at_ns for reason, at_ns in sense.failures.items() if now_ns - at_ns < TOLD_AGAIN_NS}
+        new = [reason for reason in dict.fromkeys(found.failures) if reason not in told]
+        sense.failures = told | dict.fromkeys(new, now_ns)
+        return [Publish(Fault(now_ns, found.modality, reason)) for reason in new]
 
     # conversation
 

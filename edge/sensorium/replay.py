@@ -11,6 +11,7 @@ from typing import Any
 
 from sensorium.capture import SourceChanged
 from sensorium.core import Core, CoreSettings, events, jobs
+from sensorium.encoders import attempt
 from sensorium.errors import RecordingError
 from sensorium.events import Event
 from sensorium.samples import Sample
@@ -68,7 +69,7 @@ def _step(item: Taken, parts: Parts, asked: dict[int, Job]) -> Step:
     if item.sample is not None:
         if item.modality not in parts.encoders:
             raise RecordingError(f"the recording has {item.modality} samples, the bundle no encoder for them")
-        return parts.encoders[item.modality].encode(item.sample)
+        return attempt(parts.encoders[item.modality], item.sample)
     message = dict(item.message or {})
     kind = message.pop("step", None)
     if kind not in _PARSERS:

@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias
 
@@ -21,8 +21,9 @@ from sensorium.capture import Capture, SourceChanged
 from sensorium.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from sensorium.core import Core, CoreSettings
 from sensorium.echo import EchoGuard
-from sensorium.encoders import Encoder
-from sensorium.events import Event
+from sensorium.encoders import Encoder, attempt
+from sensorium.errors import SensoriumError
+from sensorium.events import Event, Fault
 from sensorium.fusion import Fusion
 from sensorium.jobs import Workshop
 from sensorium.samples import AudioChunk, Line, Sample
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 STREAM_CAPACITY = {"vision": 1}  # the newest picture only
 ORDERED_CAPACITY = 128  # four seconds of 32 ms chunks: longer than any hiccup, short enough to catch up
 KEPT_EVENTS = 4096  # for a consumer who is slow: at 5 percepts a second some ten minutes
-JOIN_S = 0.5
+CLOSE_S = 0.8  # for all threads together: who presses Ctrl-C waits less than a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class Session:
         self._told = threading.Condition()
         self._stop = threading.Event()
         self._ended = False
+        self._error: Exception | None = None  # what ended the loop
         self.events_dropped = 0
         self.ticks = 0
         names = dict.fromkeys([*(s.modality for s in sources), "vision", "audio", "text"])
@@ -151,25 +153,38 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End within a second: stop speaking, release the devices, join every thread. Twice is fine."""
+        """End within a second: stop speaking, release the devices, join every thread. Twice is fine.
+
+        A thread that a driver holds up is left behind, and the log says so.
+        """
         if self._stop.is_set():
             return
         self._stop.set()
-        if self._voice is not None:
-            self._voice.close()
-        for capture in self._captures:
-            capture.close()
-        for stream in self._streams.values():
-            stream.close()
         self._jobs.put(None)
         self._post(Check())  # wakes the loop
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(JOIN_S)
-                if thread.is_alive():
-                    log.warning("thread %s does not end; left behind", thread.name)
+        devices = {capture.source.name: capture.close for capture in self._captures}
+        if self._voice is not None:
+            devices = {"speaker": self._voice.close, **devices}
+        # Each may wait for its device, so they do it side by side.
+        closers = [threading.Thread(target=c, name=f"close {n}", daemon=True) for n, c in devices.items()]
+        for closer in closers:
+            closer.start()
+        for stream in self._streams.values():
+            stream.close()
+        self._join([*self._threads, *closers])
+        self._end()
         if self._journal is not None:
             self._journal.close()
+
+    def _join(self, threads: Sequence[threading.Thread]) -> None:
+        deadline = time.monotonic() + CLOSE_S
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+                if thread.is_alive():
+                    log.warning("thread %s does not end; left behind", thread.name)
+
+    def _end(self) -> None:
         with self._told:
             self._ended = True
             self._told.notify_all()
@@ -183,10 +198,17 @@ class Session:
             yield event
 
     def next_event(self, timeout_s: float | None = None) -> Event | None:
-        """The next event; None when the session has ended, or none came within ``timeout_s``."""
+        """The next event; None when the session has ended, or none came within ``timeout_s``.
+
+        Raises what ended the session, if anything did but ``close``.
+        """
         with self._told:
             self._told.wait_for(lambda: self._events or self._ended, timeout_s)
-            return self._events.popleft() if self._events else None
+            if self._events:
+                return self._events.popleft()
+            if self._ended and self._error is not None:
+                raise self._error
+            return None
 
     def say(self, text: str) -> None:
         """Take in a line that the user typed."""
@@ -214,7 +236,7 @@ class Session:
                 looked_ns = sample.captured_ns
                 if isinstance(sample, AudioChunk):
                     sample = self._echo.judge(sample)
-                self._inbox.put((encoder.encode(sample), sample))
+                self._inbox.put((attempt(encoder, sample), sample))
 
     def _too_soon(self, modality: str, since_last_ns: int) -> bool:
         """Whether the ladder has this picture left out."""
@@ -225,6 +247,13 @@ class Session:
             self._post(Done(job.id, self._parts.workshop.run(job)))
 
     def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception as err:  # whoever reads the events is to learn of it
+            self._error = err
+            self._end()
+
+    def _loop(self) -> None:
         period_ns = int(self._settings.tick_ms * NS_PER_MS)
         due_ns = self._clock.now_ns() + period_ns
         while not self._stop.is_set():
@@ -253,8 +282,7 @@ class Session:
 
     def _handle(self, step: Step, sample: Sample | None) -> None:
         now_ns = self._clock.now_ns()
-        if self._journal is not None:
-            self._journal.step(step, sample, now_ns)
+        self._record(lambda journal: journal.step(step, sample, now_ns))
         for effect in self._core.handle(step, now_ns):
             self._do(effect)
 
@@ -269,9 +297,20 @@ class Session:
             elif isinstance(effect, Hush):
                 self._voice.hush()
 
+    def _record(self, keep: Callable[[Journal], None]) -> None:
+        """Keep something in the journal; one that fails (a full disk) is told and given up."""
+        if self._journal is None:
+            return
+        try:
+            keep(self._journal)
+        except SensoriumError as err:
+            journal, self._journal = self._journal, None
+            with contextlib.suppress(SensoriumError):
+                journal.close()
+            self._tell(Fault(self._clock.now_ns(), "recording", str(err)))
+
     def _tell(self, event: Event) -> None:
-        if self._journal is not None:
-            self._journal.event(event)
+        self._record(lambda journal: journal.event(event))
         with self._told:
             self.events_dropped += len(self._events) == KEPT_EVENTS
             self._events.append(event)

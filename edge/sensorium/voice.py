@@ -17,7 +17,7 @@ from sensorium.steps import Spoke
 
 log = logging.getLogger(__name__)
 
-JOIN_S = 1.0
+JOIN_S = 0.6  # within what a session takes to close
 
 
 class Synthesiser(Protocol):

@@ -1,10 +1,11 @@
 from pathlib import Path
 
+from tests.apps.samples_of_events import thing
+
 from sensorium.answers.phrasing import place
 from sensorium.events import Guess, Thing
 from sensorium_apps.commands.describe import sentence, summary
 from sensorium_apps.wording import counted
-from tests.apps.samples_of_events import thing
 
 
 def test_a_picture_is_told_as_a_session_would_tell_it() -> None:

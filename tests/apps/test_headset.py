@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.apps.samples_of_events import health, percept, reply, said, thing
 
 from sensorium.errors import SinkError
 from sensorium.health import State
 from sensorium_apps.headset import Overlay, Pictures, Rules
 from sensorium_devices.images import read_image
-from tests.apps.samples_of_events import health, percept, reply, said, thing
 
 
 def test_only_sure_things_are_labelled_and_few_of_them() -> None:

@@ -1,6 +1,7 @@
+from tests.apps.samples_of_events import health, percept, reply, said, thing
+
 from sensorium.health import State
 from sensorium_apps.kiosk import GREETING, GREETING_TYPED, SPEAK, Phase, Rules
-from tests.apps.samples_of_events import health, percept, reply, said, thing
 
 
 def texts(rules: Rules, *events: object) -> list[str]:

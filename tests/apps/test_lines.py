@@ -1,7 +1,8 @@
+from tests.apps.samples_of_events import at, health, percept, reply, said, thing
+
 from sensorium.events import Candidate, Fault, Guess, RungChanged, Speech
 from sensorium.health import State
 from sensorium_apps.lines import Lines
-from tests.apps.samples_of_events import at, health, percept, reply, said, thing
 
 
 def told(lines: Lines, *events: object) -> list[str]:

@@ -2,11 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.apps.samples_of_events import health, percept, said, thing
 
 from sensorium.health import State
 from sensorium_apps.robot import McapSink, Message, Rules, bearing_deg, command
 from sensorium_devices.recording import Recording
-from tests.apps.samples_of_events import health, percept, said, thing
 
 
 @pytest.mark.parametrize(

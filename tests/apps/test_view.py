@@ -1,12 +1,12 @@
 import io
 
 from rich.console import Console
+from tests.apps.samples_of_events import at, health, percept, reply, said, thing
 
 from sensorium.events import Candidate, Fault, RungChanged, Speech
 from sensorium.health import State
 from sensorium.stream import Counts
 from sensorium_apps.view import BAR_CELLS, ViewState, contribution_bar, render
-from tests.apps.samples_of_events import at, health, percept, reply, said, thing
 
 LOOKED_FOR = (
     Candidate("a cat", 0.81, {"vision": 2.3, "audio": -0.4}),
