@@ -156,4 +156,5 @@ def log_to_stderr() -> None:
     for package in PACKAGES:
         logger = logging.getLogger(package)
         logger.handlers[:] = [handler]
+        logger.propagate = False
         logger.setLevel(logging.DEBUG if debugging() else logging.WARNING)

@@ -110,7 +110,7 @@ class Memory:
             State.STALE: f"{device} is late",
             State.ABSENT: f"{device} stopped",
         }[health.state]
-        if health.state is not State.STALE:
+        if health.state is not State.STALE and modality != "text":  # a keyboard is no news
             self._happenings.append(Happening(at_ns, clause, modality))
 
     def recent_sounds(self, now_ns: int) -> tuple[Guess, ...]:

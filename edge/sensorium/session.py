@@ -162,11 +162,11 @@ class Session:
         self._stop.set()
         self._jobs.put(None)
         self._post(Check())  # wakes the loop
-        devices = {capture.source.name: capture.close for capture in self._captures}
+        devices = [(capture.source.name, capture.close) for capture in self._captures]
         if self._voice is not None:
-            devices = {"speaker": self._voice.close, **devices}
+            devices.insert(0, ("the speaker", self._voice.close))
         # Each may wait for its device, so they do it side by side.
-        closers = [threading.Thread(target=c, name=f"close {n}", daemon=True) for n, c in devices.items()]
+        closers = [threading.Thread(target=c, name=f"close {n}", daemon=True) for n, c in devices]
         for closer in closers:
             closer.start()
         for stream in self._streams.values():
