@@ -168,7 +168,7 @@ def live(inputs: Inputs) -> Iterator[Live]:
         speaker = None if inputs.speaker == NONE else open_speaker(inputs.speaker)
         reword = stack.enter_context(rewording()) if inputs.reword else None
         parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword)
-        settings = SessionSettings(tick_ms=inputs.tick_ms, look_for=inputs.look_for)
+        settings = SessionSettings(tick_ms=inputs.tick_ms)
         journal = RecordingJournal(inputs.record) if inputs.record else None
         session = Session(parts, sources, speaker, settings=settings, clock=clock, journal=journal)
         yield Live(stack.enter_context(session), sources, bundle, clock)

@@ -58,6 +58,7 @@ def assemble(
         fusion=_fusion(embedder, texts),
         workshop=Workshop(recogniser, opened("turn_end", TurnEnd), _near(embedder), reword),
         synthesiser=opened("synthesiser", Synthesiser),
+        look_for=tuple(look_for),
     )
 
 

@@ -45,7 +45,6 @@ class SessionSettings:
     """How a session runs."""
 
     tick_ms: float = 200.0  # five answers a second: as fast as a person notices
-    look_for: tuple[str, ...] = ()
 
 
 class Journal(Protocol):
@@ -79,6 +78,7 @@ class Parts:
     fusion: Fusion | None
     workshop: Workshop
     synthesiser: Synthesiser | None = None
+    look_for: tuple[str, ...] = ()  # the texts that percepts score, where they were asked for by name
 
 
 class Session:
@@ -118,7 +118,7 @@ class Session:
             self._voice = Voice(parts.synthesiser, speaker, self._clock, self._echo, self._post)
         self.core_settings = CoreSettings(
             modalities=tuple(names),
-            look_for=self._settings.look_for,
+            look_for=parts.look_for,
             wall_clock_s=time.time(),
             utc_offset_s=time.localtime().tm_gmtoff,
             started_ns=self._clock.now_ns(),
