@@ -84,9 +84,7 @@ class Core:
     def __init__(self, settings: CoreSettings, fusion: Fusion | None) -> None:
         self._settings = settings
         self._fusion = fusion
-        self._senses = {
-            name: _Sense(Health(State.ABSENT, "not connected yet", settings.started_ns)) for name in settings.modalities
-        }
+        self._senses = {name: _Sense(Health(State.ABSENT, "not connected yet")) for name in settings.modalities}
         self._turns = TurnTaking()
         self._memory = Memory()
         self._ladder = Ladder()
@@ -135,8 +133,8 @@ class Core:
             sense.opened_ns = now_ns
             sense.stale_ns = stale_after_ns(change.modality, change.info.period_ns if change.info else 0)
             return []  # it is live once a sample came
-        last_ns = sense.last_ns or now_ns
-        return self._set_health(change.modality, Health(State.ABSENT, change.reason, last_ns), now_ns)
+        # Without a sample it did not stop: it never was there, and an answer says so.
+        return self._set_health(change.modality, Health(State.ABSENT, change.reason, sense.last_ns), now_ns)
 
     def _judge(self, arrivals: Mapping[str, int], now_ns: int) -> list[Effect]:
         effects: list[Effect] = []

@@ -110,7 +110,7 @@ class HealthChanged:
     modality: str
     state: State
     reason: str
-    since_ns: int  # the last sample's time for stale and absent, else when the condition began
+    since_ns: int  # the last sample's time for stale and absent (0: there was none), else its beginning
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,173 @@
+"""The thread that owns a source, on sources that open, fail, end and hang as the test wants."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from sensorium.capture import Capture, SourceChanged, retry_after_s
+from sensorium.clock import MonotonicClock
+from sensorium.errors import SourceError
+from sensorium.samples import Line, Sample
+from sensorium.source import SourceInfo
+from sensorium.stream import Stream
+
+LIMIT_S = 20.0
+INFO = SourceInfo("scripted", 0)
+Act = str | Exception  # a line to give, or what to raise
+
+
+class Scripted:
+    """Each opening plays one script: an exception first is raised by ``open``, a later one by ``read``."""
+
+    modality = "text"
+    name = "scripted"
+
+    def __init__(self, *scripts: Sequence[Act], finite: bool = False) -> None:
+        self.finite = finite
+        self._scripts = iter(scripts)
+        self._acts: list[Act] = []
+        self._closed = threading.Event()
+        self.opened = self.closed = 0
+
+    def open(self) -> SourceInfo:
+        self.opened += 1
+        self._closed.clear()
+        self._acts = list(next(self._scripts, [SourceError("nothing more")]))
+        if self._acts and isinstance(self._acts[0], Exception):
+            raise self._acts[0]
+        return INFO
+
+    def read(self) -> Sample | None:
+        if not self._acts:
+            if not self.finite:
+                self._closed.wait()
+            return None
+        act = self._acts.pop(0)
+        if isinstance(act, Exception):
+            raise act
+        return Line(0, 0, act)
+
+    def close(self) -> None:
+        self.closed += 1
+        self._closed.set()
+
+
+class Hanging:
+    """A driver that never comes back from a read, whatever is done."""
+
+    modality, name, finite = "text", "hanging", False
+
+    def __init__(self) -> None:
+        self.reading = threading.Event()
+        self.let_go = threading.Event()
+
+    def open(self) -> SourceInfo:
+        return INFO
+
+    def read(self) -> Sample | None:
+        self.reading.set()
+        self.let_go.wait()
+        return None
+
+    def close(self) -> None:
+        """Does not help."""
+
+
+def _told(source: Scripted, enough: Callable[[list[SourceChanged]], bool]) -> tuple[list[SourceChanged], list[str]]:
+    """What a capture reported until that was enough, and the lines that came."""
+    changes: queue.SimpleQueue[SourceChanged] = queue.SimpleQueue()
+    stream: Stream[Sample] = Stream(100)
+    capture = Capture(source, stream, MonotonicClock(), changes.put)
+    capture.start()
+    told: list[SourceChanged] = []
+    while not enough(told):
+        told.append(changes.get(timeout=LIMIT_S))
+    capture.close()
+    lines = [stream.take(0) for _ in range(stream.counts.waiting)]
+    return told, [line.text for line in lines if isinstance(line, Line)]
+
+
+def test_a_source_is_opened_read_and_its_end_is_no_failure() -> None:
+    source = Scripted(["a", "b"], finite=True)
+    told, lines = _told(source, lambda told: len(told) == 2)
+    assert told == [
+        SourceChanged("text", "open", info=INFO),
+        SourceChanged("text", "ended", "scripted has ended"),
+    ]
+    assert lines == ["a", "b"]
+    assert (source.opened, source.closed >= 1) == (1, True)
+
+
+def test_a_source_that_is_lost_is_opened_again_and_its_samples_go_on() -> None:
+    source = Scripted(["a", SourceError("unplugged")], ["b", SourceError("unplugged again")], [])
+    told, lines = _told(source, lambda told: [t.state for t in told].count("open") == 3)
+    assert [(t.state, t.reason) for t in told] == [
+        ("open", ""),
+        ("lost", "unplugged"),
+        ("open", ""),
+        ("lost", "unplugged again"),
+        ("open", ""),
+    ]
+    assert lines == ["a", "b"]
+
+
+def test_an_outage_is_told_once_however_often_it_is_tried_to_open() -> None:
+    gone = SourceError("no such device")
+    source = Scripted(["a", SourceError("unplugged")], [gone], [gone], [gone], ["b"])
+    told, _ = _told(source, lambda told: [t.state for t in told].count("open") == 2)
+    assert [(t.state, t.reason) for t in told] == [("open", ""), ("lost", "unplugged"), ("open", "")]
+    assert source.opened == 5
+
+
+def test_a_source_that_never_opens_tells_its_first_reason() -> None:
+    told, _ = _told(Scripted([SourceError("no such device")], ["a"]), lambda told: len(told) == 2)
+    assert [(t.state, t.reason) for t in told] == [("lost", "no such device"), ("open", "")]
+
+
+def test_a_drivers_own_exception_is_an_outage_with_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    source = Scripted([ZeroDivisionError("fps")], ["a"])
+    told, _ = _told(source, lambda told: len(told) == 2)
+    assert told[0] == SourceChanged("text", "lost", "scripted: ZeroDivisionError: fps")
+    assert told[1].state == "open"
+    assert "scripted failed" in caplog.text
+
+
+def test_a_live_source_that_just_stops_is_lost_and_not_ended() -> None:
+    class Stopping(Scripted):
+        def read(self) -> Sample | None:
+            return None
+
+    told, _ = _told(Stopping([], []), lambda told: len(told) == 2)
+    assert (told[1].state, told[1].reason) == ("lost", "scripted stopped")
+
+
+def test_closing_while_it_waits_to_try_again_ends_at_once() -> None:
+    capture = Capture(Scripted(), Stream(1), MonotonicClock(), lambda _: None)
+    capture.start()
+    began = time.monotonic()
+    capture.close()
+    capture.close()
+    assert time.monotonic() - began < 1.0
+
+
+def test_a_read_that_never_returns_is_left_behind_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    source = Hanging()
+    capture = Capture(source, Stream(1), MonotonicClock(), lambda _: None)
+    capture.start()
+    assert source.reading.wait(LIMIT_S)
+    began = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        capture.close()
+    source.let_go.set()
+    assert time.monotonic() - began < 1.0
+    assert "hanging: its driver does not return from a read; left behind" in caplog.text
+
+
+def test_tries_to_open_come_soon_after_a_short_outage_and_rarely_in_a_long_one() -> None:
+    assert retry_after_s(0.0) == 0.1
+    assert retry_after_s(20.0) == pytest.approx(1.0)
+    assert retry_after_s(3600.0) == 2.0
