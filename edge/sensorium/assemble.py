@@ -1,25 +1,17 @@
 """From a bundle to the parts of a session: what the bundle has is opened, what it lacks is left out."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sensorium.bundle import Bundle, Part
-from sensorium.components.classifier import Classifier
-from sensorium.components.detector import Detector
-from sensorium.components.embedder import TextEmbedder
-from sensorium.components.recogniser import Recogniser
-from sensorium.components.sound import SoundTagger
-from sensorium.components.synthesiser import Synthesiser
-from sensorium.components.turn_end import TurnEnd
-from sensorium.components.voice_activity import VoiceActivity
 from sensorium.encoders import Encoder
-from sensorium.encoders.audio import AudioEncoder
-from sensorium.encoders.text import TextEncoder
-from sensorium.encoders.vision import VisionEncoder
 from sensorium.evidence import EvidenceFusion
 from sensorium.fusion import Fusion, OpenVocabulary
 from sensorium.jobs import Near, Workshop
 from sensorium.session import Parts
+
+if TYPE_CHECKING:
+    from sensorium.components.embedder import TextEmbedder
 
 T = TypeVar("T")
 
@@ -36,6 +28,18 @@ def assemble(
     ``look_for`` are the texts that percepts score; without any, the names that the bundle's own parts know.
     Raises BackendError or BundleError when a part is there and does not open.
     """
+    # Here, so that a process that only reads bundles or replays its own encoders does not load them.
+    from sensorium.components.classifier import Classifier
+    from sensorium.components.detector import Detector
+    from sensorium.components.embedder import TextEmbedder
+    from sensorium.components.recogniser import Recogniser
+    from sensorium.components.sound import SoundTagger
+    from sensorium.components.synthesiser import Synthesiser
+    from sensorium.components.turn_end import TurnEnd
+    from sensorium.components.voice_activity import VoiceActivity
+    from sensorium.encoders.audio import AudioEncoder
+    from sensorium.encoders.text import TextEncoder
+    from sensorium.encoders.vision import VisionEncoder
 
     def opened(role: str, component: Callable[[Part, int], T]) -> T | None:
         part = bundle.find(role)
@@ -62,13 +66,13 @@ def assemble(
     )
 
 
-def _fusion(embedder: TextEmbedder | None, texts: Sequence[str]) -> Fusion | None:
+def _fusion(embedder: "TextEmbedder | None", texts: Sequence[str]) -> Fusion | None:
     if embedder is None or not texts:
         return None
     return OpenVocabulary(EvidenceFusion(embedder.embed, embedder.centre, embedder.fusion), texts)
 
 
-def _near(embedder: TextEmbedder | None) -> Near | None:
+def _near(embedder: "TextEmbedder | None") -> Near | None:
     if embedder is None:
         return None
 

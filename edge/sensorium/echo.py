@@ -7,6 +7,7 @@ and there the speech gate's own threshold has to do.
 
 import dataclasses
 import threading
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from sensorium.samples import AudioChunk
 
 RATE_HZ = 16_000
 WINDOW = 4_096  # microphone samples compared at once, 256 ms: a syllable
-LONGEST_DELAY = 9_600  # 600 ms: PulseAudio and Bluetooth buffers stay below
+LONGEST_DELAY = 16_000  # 1 s: PulseAudio and Bluetooth buffers stay below, on a busy machine too
+LEAD = 6_400  # 400 ms: how much too early a busy machine may stamp what it captures
+HELD = 6  # chunks that echo is held for, a fifth of a second: a loudspeaker that stumbles breaks the likeness
 KEPT = 30 * RATE_HZ  # of the reference: longer than any reply's phrase
 
 
@@ -28,6 +31,7 @@ class EchoGuard:
         self._reference = np.zeros(0, np.float32)  # (n,) at RATE_HZ
         self._start_ns = 0  # when its first sample was played
         self._heard = np.zeros(WINDOW, np.float32)
+        self._recent: deque[float] = deque(maxlen=HELD)
 
     def play(self, samples: NDArray[np.float32], rate_hz: int, at_ns: int) -> None:
         """Float32 (n,) begins to be played at ``at_ns``."""
@@ -45,16 +49,18 @@ class EchoGuard:
     def judge(self, chunk: AudioChunk) -> AudioChunk:
         """The chunk (at 16 kHz) with its ``echo`` share set."""
         self._heard = np.concatenate([self._heard, np.nan_to_num(chunk.samples)])[-WINDOW:]
-        reference = self._played_until(chunk.captured_ns + chunk.duration_ns)
+        reference = self._played_around(chunk.captured_ns + chunk.duration_ns)
         if not np.any(reference):
+            self._recent.clear()
             return chunk
-        return dataclasses.replace(chunk, echo=explained(self._heard, reference))
+        self._recent.append(explained(self._heard, reference))
+        return dataclasses.replace(chunk, echo=max(self._recent))
 
-    def _played_until(self, end_ns: int) -> NDArray[np.float32]:
-        """What was played in the window and the longest delay before ``end_ns``: (WINDOW + LONGEST_DELAY,)."""
-        wanted = WINDOW + LONGEST_DELAY
+    def _played_around(self, end_ns: int) -> NDArray[np.float32]:
+        """What was played that a window up to ``end_ns`` may hold: (WINDOW + LONGEST_DELAY + LEAD,)."""
+        wanted = WINDOW + LONGEST_DELAY + LEAD
         with self._lock:
-            end = int((end_ns - self._start_ns) * RATE_HZ // NS_PER_S)
+            end = int((end_ns - self._start_ns) * RATE_HZ // NS_PER_S) + LEAD
             start = end - wanted
             piece = self._reference[max(0, start) : max(0, end)]
         out = np.zeros(wanted, np.float32)

@@ -64,7 +64,7 @@ class Evidence:
 class Calibration(BaseModel):
     """What a sense's similarities are worth; fitted by ``sensorium_compile.fit.evidence``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     mean: float  # log-odds for a cosine of 1 with the shares
     best: float  # log-odds for a sighting of weight 1 that is the candidate
@@ -79,7 +79,7 @@ class Calibration(BaseModel):
 class FusionConfig(BaseModel):
     """All constants of evidence fusion, as a bundle carries them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     prior: Annotated[float, Field(gt=0, lt=1)]  # probability of a candidate before anything is sensed
     senses: dict[str, Calibration]

@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorium.answers import answer
 from sensorium.steps import Failed, Job, Recognise, Recognised, Respond, Responded, Result
 
 log = logging.getLogger(__name__)
@@ -59,5 +58,7 @@ class Workshop:
         return Recognised(text, finished)
 
     def _respond(self, job: Respond) -> Responded:
+        from sensorium.answers import answer  # its tables of words are loaded when the first question comes
+
         found = answer(job.question, job.scene, self.near)
         return Responded(found.text, found.because, self.reword(found.text) if self.reword else None)

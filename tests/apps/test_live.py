@@ -1,0 +1,112 @@
+from collections import deque
+
+import pytest
+from tests.apps.samples_of_events import at, health, percept, reply, said
+
+from sensorium.errors import SourceError
+from sensorium.events import Speech
+from sensorium.health import State
+from sensorium.samples import Line, Sample
+from sensorium.source import SourceInfo
+from sensorium_apps.live import STUCK_S, Pending, Watched
+from sensorium_apps.telling import Absent
+
+
+class Lines:
+    """A source of the lines given; one that is an error is raised."""
+
+    modality, name, finite = "text", "lines", True
+
+    def __init__(self, *lines: str | SourceError) -> None:
+        self._lines = deque(lines)
+
+    def open(self) -> SourceInfo:
+        return SourceInfo("lines", 0)
+
+    def read(self) -> Sample | None:
+        line = self._lines.popleft() if self._lines else None
+        if isinstance(line, SourceError):
+            raise line
+        return None if line is None else Line(0, 0, line)
+
+    def close(self) -> None:
+        self._lines.clear()
+
+
+def test_a_watched_source_tells_its_openings_newest_sample_and_end() -> None:
+    source = Watched(Lines("hello"))
+    source.open()
+    assert source.read() == source.newest == Line(0, 0, "hello")
+    assert not source.ended
+    assert source.read() is None
+    assert source.ended
+    assert list(source.opened) == [SourceInfo("lines", 0)]
+
+
+def test_a_source_that_was_closed_or_lost_has_not_ended() -> None:
+    closed, lost = Watched(Lines("hello")), Watched(Lines(SourceError("gone")))
+    closed.open()
+    closed.close()
+    assert closed.read() is None
+    with pytest.raises(SourceError):
+        lost.read()
+    assert not closed.ended
+    assert not lost.ended
+
+
+def settled_after(pending: Pending, seconds: float) -> bool:
+    return pending.settled(pending.last_s + seconds)
+
+
+def test_nothing_is_over_before_it_was_quiet() -> None:
+    pending = Pending(quiet_s=1.0)
+    pending.take(reply("Yes.", 0), 0.0)
+    pending.take(percept(5.0), 5.0)
+    assert not pending.settled(0.9)
+    assert pending.settled(5.0)
+
+
+def test_a_question_waits_for_its_answer_and_an_answer_for_its_speech() -> None:
+    pending = Pending(quiet_s=1.0)
+    pending.take(said("what is this", 0), 0.0)
+    assert not settled_after(pending, 2)
+    pending.take(reply("A cup.", 1), 1.0)
+    assert settled_after(pending, 2)
+    pending.take(Speech(at(1), 1, "started"), 1.0)
+    assert not settled_after(pending, 2)
+    pending.take(Speech(at(3), 1, "finished"), 3.0)
+    assert settled_after(pending, 2)
+
+
+def test_what_was_being_said_is_lost_with_the_microphone() -> None:
+    pending = Pending(quiet_s=1.0)
+    pending.take(said("what is", 0, final=False), 0.0)
+    assert not settled_after(pending, 2)
+    pending.take(health("audio", State.ABSENT, "talk.wav has ended"), 1.0)
+    assert settled_after(pending, 2)
+
+
+def test_an_answer_that_never_comes_is_not_waited_for_for_ever() -> None:
+    pending = Pending(quiet_s=1.0)
+    pending.take(said("what is this", 0), 0.0)
+    assert settled_after(pending, STUCK_S + 1)
+
+
+LOST = health("vision", State.ABSENT, "camera 0: unplugged"), health("audio", State.ABSENT, "no source was given")
+
+
+def test_it_is_told_once_that_every_sense_is_gone_and_again_after_one_was_back() -> None:
+    absent = Absent(typed=False)
+    assert absent.take(LOST[0]) is None
+    why = absent.take(LOST[1])
+    assert why is not None
+    assert "(camera 0: unplugged; microphone: no source was given)" in why
+    assert absent.take(LOST[1]) is None
+    assert absent.take(health("vision", State.LIVE)) is None
+    assert absent.take(LOST[0]) == why
+
+
+def test_who_can_type_is_not_told_that_every_sense_is_gone_until_typing_ends() -> None:
+    absent = Absent(typed=True)
+    assert [absent.take(event) for event in LOST] == [None, None]
+    assert absent.take(health("text", State.ABSENT, "- has ended")) is not None
