@@ -20,7 +20,7 @@ from sensorium.components.voice_activity import (
 from sensorium.errors import SampleError
 from sensorium.events import Guess
 from sensorium.evidence import Evidence, Phrase
-from sensorium.health import SoundHealth
+from sensorium.health import ABSENT_AFTER_NS, SoundHealth
 from sensorium.samples import AudioChunk, Sample
 from sensorium.steps import Finding, SpeechBegan, SpeechPaused, SpeechSign, SpeechSoFar
 
@@ -34,6 +34,7 @@ OWN_VOICE = 0.6  # share of a chunk that is echo from which on nobody else speak
 TAG_NS = NS_PER_S  # sounds are named once a second ...
 TAG_SAMPLES = 2 * RATE_HZ  # ... from the last two
 NAMED = 0.8  # probability from which on a sound is told: below, noises that it never heard are named too
+GAP_NS = 500 * NS_PER_MS  # of lost sound, over which no speech goes on: longer than a device's clock is corrected by
 KEPT_SAMPLES = (GATE.longest + 2 * RATE_HZ) // CHUNK * CHUNK  # the longest stretch, and what goes before it
 
 
@@ -46,11 +47,15 @@ class AudioEncoder:
         self._voice = voice_activity.stream() if voice_activity else None
         self._tagger = tagger
         self._health = SoundHealth()
+        self._end_ns: int | None = None  # of the newest chunk
+        self._told_ns = 0  # when a partial stretch was last given
+        self._tagged_ns = 0
+        self._forget()
+
+    def _forget(self) -> None:
         self._gate = GateState()
         self._kept: deque[NDArray[np.float32]] = deque(maxlen=KEPT_SAMPLES // CHUNK)
         self._begun: int | None = None  # where the stretch under way began [samples]
-        self._told_ns = 0  # when a partial stretch was last given
-        self._tagged_ns = 0
         self._alone = 0  # samples without speech and echo until now
         self._named: tuple[str, ...] = ()  # sounds of the window before
 
@@ -60,6 +65,8 @@ class AudioEncoder:
             raise SampleError(f"the audio encoder takes chunks of {CHUNK} samples at {RATE_HZ} Hz")
         end_ns = sample.captured_ns + sample.duration_ns
         fault = self._health.step(sample.samples, end_ns)
+        cut_off = self._begin_anew(sample.captured_ns)
+        self._end_ns = end_ns
         failures: list[str] = []
         samples = np.nan_to_num(sample.samples, posinf=0.0, neginf=0.0)
         self._kept.append(samples)
@@ -72,9 +79,21 @@ class AudioEncoder:
             fault=fault,
             evidence=(_evidence(sounds, end_ns),) if sounds else (),  # a quiet cat is no absent cat
             sounds=sounds,
-            speech=speech,
+            speech=(*cut_off, *speech),
             failures=tuple(failures),
         )
+
+    def _begin_anew(self, captured_ns: int) -> tuple[SpeechSign, ...]:
+        """Forget what came before a gap; speech that it cut off has ended there, or is lost with its turn."""
+        before_ns = self._end_ns
+        if before_ns is None or captured_ns - before_ns < GAP_NS:
+            return ()
+        self._gate, ended = GATE.finish(self._gate)
+        signs = [self._sign(event, before_ns) for event in ended]
+        self._forget()
+        if self._voice is not None:
+            self._voice.reset()
+        return tuple(signs) if captured_ns - before_ns < ABSENT_AFTER_NS else ()
 
     def _listen(
         self, samples: NDArray[np.float32], echo: float, end_ns: int, failures: list[str]
@@ -86,7 +105,7 @@ class AudioEncoder:
         except Exception as err:  # a backend's own exceptions share no base class
             log.exception("voice activity failed")
             failures.append(f"voice activity: {type(err).__name__}: {err}")
-            return ()
+            probability = 0.0  # the gate counts this chunk too, or its places would no longer fit
         self._gate, told = GATE.step(self._gate, probability if echo < OWN_VOICE else 0.0)
         signs = [self._sign(event, end_ns) for event in told]
         if self._begun is not None and not told and end_ns - self._told_ns >= SO_FAR_NS:
