@@ -1,0 +1,20 @@
+"""The model contract: named encoders (samples -> tokens), a fusion over tokens and presence, named heads."""
+
+from sensorium_compile.model.contract import MultimodalModel, Tower, check_model
+from sensorium_compile.model.fusions import FUSIONS, CrossModalFusion, Fusion, LateFusion, UnifiedFusion, build_fusion
+from sensorium_compile.model.heads import ClassHead, EmbeddingHead, info_nce
+
+__all__ = [
+    "FUSIONS",
+    "ClassHead",
+    "CrossModalFusion",
+    "EmbeddingHead",
+    "Fusion",
+    "LateFusion",
+    "MultimodalModel",
+    "Tower",
+    "UnifiedFusion",
+    "build_fusion",
+    "check_model",
+    "info_nce",
+]

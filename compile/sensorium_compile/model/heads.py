@@ -1,0 +1,39 @@
+"""What a state is turned into: classes, or a place in a text space."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+
+class ClassHead(nn.Module):
+    """Logits (batch, classes)."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, classes)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(batch, width) -> (batch, classes)."""
+        return cast(Tensor, self.linear(state))
+
+
+class EmbeddingHead(nn.Module):
+    """Unit vectors (batch, dims) in a text space."""
+
+    def __init__(self, width: int, dims: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, dims)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(batch, width) -> (batch, dims)."""
+        out = self.linear(state)
+        return cast(Tensor, out / (out * out).sum(-1, keepdim=True).add(1e-12).sqrt())
+
+
+def info_nce(given: Tensor, wanted: Tensor, temperature: float = 0.07) -> Tensor:
+    """Contrastive loss (arXiv 1807.03748, symmetric as in CLIP, arXiv 2103.00020) of paired unit vectors (batch, dims)."""
+    scores = given @ wanted.T / temperature
+    own = torch.arange(len(given), device=given.device)
+    loss = nn.functional.cross_entropy
+    return cast(Tensor, (loss(scores, own) + loss(scores.T, own)) / 2)
