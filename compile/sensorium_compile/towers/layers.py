@@ -1,6 +1,7 @@
 """Layers that several towers share: convolution with batch normalisation, TensorFlow's padding, pooling to a grid."""
 
 import copy
+import itertools
 from typing import cast
 
 import torch
@@ -96,7 +97,7 @@ def fold_batchnorm(module: nn.Module) -> nn.Module:
     folded = copy.deepcopy(module).eval()
     for parent in list(folded.modules()):
         children = list(parent.named_children())
-        for (name, conv), (after, norm) in zip(children, children[1:], strict=False):
+        for (name, conv), (after, norm) in itertools.pairwise(children):
             if isinstance(conv, nn.Conv1d | nn.Conv2d) and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
                 setattr(parent, name, fuse_conv_bn_eval(conv, cast(nn.BatchNorm2d, norm)))
                 setattr(parent, after, nn.Identity())
