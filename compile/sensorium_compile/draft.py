@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from sensorium.bundle import Origin
+from sensorium.bundle import Origin, TensorSpec
 from sensorium.samples import Array
 
 
@@ -18,6 +18,10 @@ class GraphDraft:
     backend: str = "onnxruntime"
     precision: str = "float32"
     golden: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)  # case -> input name -> tensor
+    inputs: tuple[TensorSpec, ...] = ()  # empty: an .onnx file tells them itself
+    outputs: tuple[TensorSpec, ...] = ()
+    notes: tuple[str, ...] = ()  # what the user should be told, e.g. operators that fell back
+    tools: tuple[str, ...] = ()  # distributions that made it, beyond numpy, onnx and onnxruntime
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import platform
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +19,7 @@ from sensorium.backends import open_graph
 from sensorium.bundle import FileEntry, GraphEntry, Manifest, PartEntry, TensorSpec
 from sensorium.bundle.loaded import GOLDEN, MANIFEST
 from sensorium.bundle.manifest import DType
+from sensorium.errors import BackendError
 from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
@@ -40,7 +41,7 @@ GOLDEN_THREADS = 1  # so that the order of additions, and with it the last digit
 def pack(name: str, target: str, parts: Mapping[str, PartDraft], out: Path) -> Manifest:
     """Write the bundle to ``out``: a folder, or one file where ``out`` ends in .zip. What was there is replaced.
 
-    Raises CompileError when a graph does not open or run on its golden inputs.
+    Raises CompileError when a graph does not open, or does not do on its golden inputs what it declares.
     """
     files: dict[str, bytes] = {}
     golden: dict[str, Array] = {}
@@ -52,8 +53,13 @@ def pack(name: str, target: str, parts: Mapping[str, PartDraft], out: Path) -> M
         target=target,
         parts=entries,
         files={path: _file_entry(content) for path, content in sorted(files.items())},
-        tools={tool: metadata.version(tool) for tool in ("numpy", "onnx", "onnxruntime")}
-        | {"python": platform.python_version()},
+        tools=_tools(parts.values()),
+        notes=tuple(
+            f"{part}/{name}: {note}"
+            for part, draft in parts.items()
+            for name, graph in draft.graphs.items()
+            for note in graph.notes
+        ),
     )
     files[MANIFEST] = (manifest.model_dump_json(indent=1) + "\n").encode()
     if out.suffix == ".zip":
@@ -82,20 +88,27 @@ def _add_part(part: str, draft: PartDraft, files: dict[str, bytes], golden: dict
     )
 
 
+def _tools(parts: Iterable[PartDraft]) -> dict[str, str]:
+    """Versions of all that had a hand in the graphs, by name of the distribution."""
+    used = {tool for part in parts for graph in part.graphs.values() for tool in graph.tools}
+    versions = {tool: metadata.version(tool) for tool in sorted(used | {"numpy", "onnx", "onnxruntime"})}
+    return versions | {"python": platform.python_version()}
+
+
 def _describe(path: str, graph: GraphDraft) -> GraphEntry:
+    inputs, outputs = (graph.inputs, graph.outputs) if graph.inputs else _signature(path, graph)
+    return GraphEntry(file=path, backend=graph.backend, inputs=inputs, outputs=outputs, precision=graph.precision)
+
+
+def _signature(path: str, graph: GraphDraft) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs as an ONNX graph tells them itself."""
     if graph.backend != "onnxruntime":
-        raise CompileError(f"{path}: graphs for {graph.backend} cannot be packed yet; allowed: onnxruntime")
+        raise CompileError(f"{path}: a graph for {graph.backend} must declare its inputs and outputs in its draft")
     try:
         session = ort.InferenceSession(graph.model, providers=["CPUExecutionProvider"])
     except Exception as err:
         raise CompileError(f"{path}: onnxruntime refuses it: {err}") from err
-    return GraphEntry(
-        file=path,
-        backend=graph.backend,
-        inputs=tuple(map(_spec, session.get_inputs())),
-        outputs=tuple(map(_spec, session.get_outputs())),
-        precision=graph.precision,
-    )
+    return tuple(map(_spec, session.get_inputs())), tuple(map(_spec, session.get_outputs()))
 
 
 def _spec(node: ort.NodeArg) -> TensorSpec:
@@ -107,12 +120,30 @@ def _golden(prefix: str, entry: GraphEntry, graph: GraphDraft) -> dict[str, Arra
     """Golden inputs and the outputs they give, by key ``part/graph/case/in|out/tensor``."""
     if not graph.golden:
         return {}
-    opened = open_graph(entry, graph.model, threads=GOLDEN_THREADS)
     tensors: dict[str, Array] = {}
-    for case, feeds in graph.golden.items():
-        tensors |= {f"{prefix}/{case}/in/{name}": value for name, value in feeds.items()}
-        tensors |= {f"{prefix}/{case}/out/{name}": value for name, value in opened.run(feeds).items()}
+    try:
+        opened = open_graph(entry, graph.model, threads=GOLDEN_THREADS)
+        for case, feeds in graph.golden.items():
+            made = opened.run(feeds)
+            _check_case(f"{prefix}/{case}", entry, feeds, made)
+            tensors |= {f"{prefix}/{case}/in/{name}": value for name, value in feeds.items()}
+            tensors |= {f"{prefix}/{case}/out/{name}": value for name, value in made.items()}
+    except BackendError as err:
+        raise CompileError(f"{prefix} does not run on its golden inputs: {err}") from err
     return tensors
+
+
+def _check_case(case: str, entry: GraphEntry, feeds: Mapping[str, Array], made: Mapping[str, Array]) -> None:
+    """Do the tensors have the shapes and types that the manifest will promise?"""
+    for spec, tensors in [*((s, feeds) for s in entry.inputs), *((s, made) for s in entry.outputs)]:
+        tensor = tensors[spec.name]
+        fits = len(tensor.shape) == len(spec.shape) and all(
+            size in (-1, got) for size, got in zip(spec.shape, tensor.shape, strict=True)
+        )
+        if not fits or (spec.dtype != "string" and tensor.dtype.name != spec.dtype):
+            raise CompileError(
+                f"{case}: tensor {spec.name} is {tensor.dtype} {tensor.shape}, declared: {spec.dtype} {spec.shape}"
+            )
 
 
 def _file_entry(content: bytes) -> FileEntry:

@@ -1,0 +1,85 @@
+"""What static quantization must know of activations: the range of each tensor, computed once or recorded earlier."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from sensorium.samples import Array
+from sensorium_compile.errors import CompileError
+
+Feeds = Mapping[str, Array]  # input name -> tensor
+Ranges = dict[str, tuple[float, float]]  # tensor -> least and greatest value
+Table = dict[str, dict[str, Ranges]]  # backend -> graph -> ranges
+
+LEAST_SAMPLES = 8  # of fewer, the extremes are an accident: facts' spikes used 16 to 64
+DIGITS = 6  # significant digits that are kept: enough for 8 bits, and the same from samples and from JSON
+
+_TABLE = TypeAdapter(Table)
+
+
+class Calibration:
+    """Ranges of activations, from samples (graph name -> feeds) or from those recorded with a checkpoint.
+
+    What was computed once is kept; ``to_json`` holds all of it, so that it can travel without the samples.
+    """
+
+    def __init__(
+        self, samples: Mapping[str, Sequence[Feeds]] | None = None, recorded: Mapping[str, Mapping[str, Ranges]] = {}
+    ) -> None:
+        self._samples = samples
+        self._table: Table = {backend: dict(graphs) for backend, graphs in recorded.items()}
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Ranges as ``to_json`` wrote them; there are no samples. Raises CompileError when it is something else."""
+        try:
+            return cls(recorded=_TABLE.validate_json(text))
+        except ValidationError as err:
+            first = err.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise CompileError(f"calibration: {where}: {first['msg']}; record it again from samples") from err
+
+    def to_json(self) -> str:
+        """Every range that is known, one tensor a line, in the order of names."""
+        return json.dumps(self._table, sort_keys=True, indent=0) + "\n"
+
+    def ranges(self, backend: str, graph: str, compute: Callable[[Sequence[Feeds]], Ranges]) -> Ranges:
+        """The ranges of a graph as ``backend`` names its tensors; computed from the samples when they are not known.
+
+        Raises CompileError when there are neither ranges nor enough samples, or a range is no number.
+        """
+        known = self._table.setdefault(backend, {})
+        if graph not in known:
+            known[graph] = _rounded(graph, compute(self._samples_of(backend, graph)))
+        return known[graph]
+
+    def _samples_of(self, backend: str, graph: str) -> Sequence[Feeds]:
+        if self._samples is None:
+            recorded = sorted(f"{b}/{g}" for b, graphs in self._table.items() for g in graphs)
+            raise CompileError(
+                f"no ranges were recorded for graph {graph} on {backend}; recorded: {', '.join(recorded) or 'none'}; "
+                "give the data folder, or choose a precision without static int8"
+            )
+        feeds = self._samples.get(graph, ())
+        if len(feeds) < LEAST_SAMPLES:
+            raise CompileError(
+                f"calibration of graph {graph} has {len(feeds)} sample(s); at least {LEAST_SAMPLES} are needed: "
+                "give more data, or choose a precision without static int8"
+            )
+        return feeds
+
+
+def _rounded(graph: str, ranges: Ranges) -> Ranges:
+    for tensor, pair in ranges.items():
+        if not all(map(math.isfinite, pair)):
+            raise CompileError(
+                f"calibration of graph {graph}: tensor {tensor} reaches {pair}; look for a NaN in the data"
+            )
+    return {tensor: (_round(low), _round(high)) for tensor, (low, high) in sorted(ranges.items())}
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
