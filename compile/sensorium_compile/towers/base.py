@@ -22,6 +22,9 @@ class Tower(nn.Module):
         self.count = count
         self.width = width
 
+    def fit_statistics(self, samples: Tensor) -> None:
+        """Take what is fixed before training from samples (n, ...); most towers have nothing of the kind."""
+
 
 class Projection(nn.Module):
     """Features (batch, tokens, in) -> tokens (batch, tokens, out), each normalised to mean 0 and variance 1."""

@@ -18,7 +18,7 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.towers.base import Tower, TowerOptions, projection
 from sensorium_compile.towers.layers import ConvNorm, GridPool, copy_into
 from sensorium_compile.towers.narrow import narrowed_block, narrowed_width
-from sensorium_compile.towers.registry import dimension
+from sensorium_compile.towers.registry import image_side
 from sensorium_compile.zoo import Weights
 
 NAME = "efficientnet_lite"
@@ -100,7 +100,7 @@ class EfficientNetTower(Tower):
 
 def build(spec: object, options: EfficientNetOptions, weights: Weights | None) -> EfficientNetTower:
     """The tower for images of ``spec.height`` x ``spec.width``."""
-    tower = EfficientNetTower((dimension(spec, "height", NAME), dimension(spec, "width", NAME)), options)
+    tower = EfficientNetTower(image_side(spec, NAME), options)
     if weights is not None:
         arrays = read_state_dict(weights.path(f"efficientnet-{options.variant}"))
         load_pretrained(tower, {name: torch.from_numpy(values) for name, values in arrays.items()})
@@ -148,7 +148,7 @@ def _layer(state: Mapping[str, Tensor], conv: str, norm: str, target: str) -> di
 
 def _plan(options: EfficientNetOptions) -> list[tuple[tuple[int, int, int], int, int]]:
     """Every block that is kept: channels in, inner and out; kernel; stride."""
-    plan = []
+    plan: list[tuple[tuple[int, int, int], int, int]] = []
     into = narrowed_width(_STEM, options.narrow)  # the stem's output is the first block's inner width
     depth = VARIANTS[options.variant].depth
     for index in range(options.stages):

@@ -86,7 +86,8 @@ def mel_filters() -> Array:
     bins = np.arange(FFT // 2 + 1)[:, None] * (RATE_HZ / FFT)  # (257, 1) [Hz]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.clip(np.minimum(rising, falling), 0, None) * (2 / (edges[2:] - edges[:-2]))
+    filters: Array = np.clip(np.minimum(rising, falling), 0, None) * (2 / (edges[2:] - edges[:-2]))
+    return filters
 
 
 def _basis(bins: Array) -> Array:

@@ -45,7 +45,7 @@ def narrowed_block(
         gain = state[f"{after}.norm.weight"] / state[f"{after}.norm.running_var"].clamp_min(1e-12).sqrt()
         importance = deviation * (reads * gain[:, None]).norm(dim=0)
     kept = strongest(importance, count)
-    new = {}
+    new: dict[str, Tensor] = {}
     for layer in filter(None, (before, depthwise)):
         new |= {name: values[kept] for name, values in state.items() if name.startswith(f"{layer}.")}
     if after is not None:

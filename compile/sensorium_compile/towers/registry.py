@@ -76,6 +76,15 @@ def dimension(spec: object, name: str, tower: str) -> int:
     return value
 
 
+def image_side(spec: object, tower: str) -> tuple[int, int]:
+    """Height and width of an input that is one image; raises CompileError where it is none, or a clip."""
+    if getattr(spec, "frames", 1) != 1:
+        raise CompileError(
+            f"tower {tower!r} takes one image; for a clip name the tower 'video', with image = {tower!r}"
+        )
+    return dimension(spec, "height", tower), dimension(spec, "width", tower)
+
+
 def _told(err: ValidationError, model: type[TowerOptions]) -> str:
     """The first fault: the key, what was given, what is allowed."""
     first = err.errors()[0]
