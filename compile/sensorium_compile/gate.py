@@ -18,6 +18,7 @@ from sensorium_compile.errors import CompileError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 RESAMPLES = 2_000  # Efron and Tibshirani: 1,000 and more for percentile intervals
 LEVEL = 0.95
@@ -44,10 +45,19 @@ class SubsetScores:
     logits: Floats | None = None  # (n, classes), divided by the temperature; None where there are no classes
     labels: Ints | None = None  # (n,)
     finite: bool = True  # whether every output was a number
+    # (n,) False where the same samples were answered before, paired with another of an absent sense: such an example
+    # is no new evidence, so it counts in no figure. None: all count.
+    distinct: Bools | None = None
 
     @classmethod
     def of_logits(
-        cls, logits: Array, labels: Array, *, examples: Array | None = None, temperature: float = 1.0
+        cls,
+        logits: Array,
+        labels: Array,
+        *,
+        examples: Array | None = None,
+        temperature: float = 1.0,
+        distinct: Bools | None = None,
     ) -> Self:
         """From logits (n, classes) and class indices (n,); an answer that is no number counts as wrong."""
         logits = np.asarray(logits, np.float64) / temperature
@@ -64,7 +74,7 @@ class SubsetScores:
         fine = np.asarray(np.isfinite(logits).all(axis=1))
         logits = np.where(fine[:, None], logits, 0.0)
         values = ((logits.argmax(axis=1) == labels) & fine).astype(np.float64)
-        return cls(values, _examples(examples, len(values)), logits, labels, bool(fine.all()))
+        return cls(values, _examples(examples, len(values)), logits, labels, bool(fine.all()), distinct)
 
     @classmethod
     def of_values(cls, values: Array, *, examples: Array | None = None) -> Self:
@@ -116,6 +126,7 @@ class Rules:
 
     max_drop_points: float = 1.0  # in the worst subset, against the float model
     min_accuracy: float = 0.0  # of the worst subset
+    min_agreement: float = 0.0  # share of decisions, in the subset that agrees least
     # Two forms of one speed, measured interleaved, differ by about so much from run to run.
     slower_share: float = 0.02
 
@@ -214,6 +225,7 @@ def judge(candidate: Form, reference: Form, rules: Rules = Rules()) -> Verdict:
         *_not_finite(candidate),
         *_drops(told, before, rules),
         *_too_low(told, rules),
+        *_disagrees(told, rules),
         *_slower(candidate, rules),
     ]
     return Verdict(not reasons, tuple(reasons), (*_unsure(told, rules), *_fallbacks(candidate)))
@@ -258,6 +270,14 @@ def _too_low(told: Mapping[str, SubsetFigures], rules: Rules) -> list[str]:
     return [f"{subset} reaches {one.accuracy:.3f}; at least {rules.min_accuracy:g} is asked of the worst subset"]
 
 
+def _disagrees(told: Mapping[str, SubsetFigures], rules: Rules) -> list[str]:
+    shares = {subset: one.agreement for subset, one in told.items() if one.agreement is not None}
+    subset, share = min(shares.items(), key=lambda item: item[1], default=("", 1.0))
+    if share >= rules.min_agreement:
+        return []
+    return [f"{subset} decides like the float model on {share:.1%} of examples; at least: {rules.min_agreement:.1%}"]
+
+
 def _slower(candidate: Form, rules: Rules) -> list[str]:
     if candidate.ms is None or candidate.float_ms is None:
         return []
@@ -276,17 +296,19 @@ def _fallbacks(candidate: Form) -> list[str]:
 
 
 def _subset(scores: SubsetScores, reference: SubsetScores | None) -> SubsetFigures:
-    mean = bootstrap(scores.values)
+    counted = slice(None) if scores.distinct is None else scores.distinct
+    mean = bootstrap(scores.values[counted])
     calibration = None
     if scores.logits is not None and scores.labels is not None:
-        calibration = ece(scores.logits, scores.labels)
+        calibration = ece(scores.logits[counted], scores.labels[counted])
     agreement, drop = None, None
     if reference is not None:
         _check_pairs(scores, reference)
-        drop = _drop(reference.values - scores.values)
+        drop = _drop((reference.values - scores.values)[counted])
         mine, theirs = scores.decisions, reference.decisions
-        agreement = None if mine is None or theirs is None else float((mine == theirs).mean())
-    return SubsetFigures(mean.mean, mean.low, mean.high, len(scores.values), calibration, agreement, drop)
+        agreement = None if mine is None or theirs is None else float((mine == theirs)[counted].mean())
+    n = len(scores.values[counted])
+    return SubsetFigures(mean.mean, mean.low, mean.high, n, calibration, agreement, drop)
 
 
 def _drop(lost: Floats) -> Interval:

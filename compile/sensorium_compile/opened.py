@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorium.backends import Graph, open_graph
 from sensorium.bundle import GraphEntry, Part
+from sensorium.learned.config import FUSION, PRESENCE, SAMPLE, TOKENS
 from sensorium.samples import Array
 from sensorium_compile.errors import CompileError
 
-FUSION, PRESENCE, SAMPLE, TOKENS = "fusion", "presence", "sample", "tokens"  # names of the model contract
+BATCH = 64  # for graphs that take any number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,16 +60,35 @@ class OpenedModel:
         """In the order of the presence mask."""
         return tuple(self.encoders)
 
-    def encode(self, modality: str, sample: Array) -> Array:
-        """Tokens (1, count, width) of one prepared sample (1, ...)."""
-        return self.encoders[modality].run({SAMPLE: sample})[TOKENS]
+    def encode(self, modality: str, samples: Array) -> Array:
+        """Tokens (n, count, width) of prepared samples (n, ...), in batches of the size that the graph takes."""
+        graph = self.encoders[modality]
+        size = _batch(graph)
+        batches = [graph.run({SAMPLE: samples[i : i + size]})[TOKENS] for i in range(0, len(samples), size)]
+        return batches[0] if len(batches) == 1 else np.concatenate(batches)
 
-    def fuse(self, tokens: Mapping[str, Array], presence: Sequence[bool] | NDArray[np.float32]) -> dict[str, Array]:
-        """Outputs by head; what a modality without tokens is fed does not matter, so zeros go there."""
+    def fuse(self, tokens: Mapping[str, Array], presence: Sequence[bool] | NDArray[Any]) -> dict[str, Array]:
+        """Outputs (n, ...) by head, from tokens (n, count, width) of what is present, all with one presence mask.
+
+        What a modality without tokens is fed does not matter, so zeros go there.
+        """
+        n = len(next(iter(tokens.values())))
+        size = _batch(self.fusion)
+        batches = [self._fuse({m: t[i : i + size] for m, t in tokens.items()}, presence) for i in range(0, n, size)]
+        return {head: np.concatenate([batch[head] for batch in batches]) for head in batches[0]}
+
+    def _fuse(self, tokens: Mapping[str, Array], presence: Sequence[bool] | NDArray[Any]) -> dict[str, Array]:
+        n = len(next(iter(tokens.values())))
         feeds: dict[str, Array] = {
-            spec.name: tokens[spec.name] if spec.name in tokens else np.zeros(spec.shape, np.float32)
+            spec.name: tokens[spec.name] if spec.name in tokens else np.zeros((n, *spec.shape[1:]), np.float32)
             for spec in self.fusion.inputs
             if spec.name != PRESENCE
         }
-        feeds[PRESENCE] = np.asarray(presence, np.float32)[None]
+        feeds[PRESENCE] = np.tile(np.asarray(presence, np.float32), (n, 1))
         return self.fusion.run(feeds)
+
+
+def _batch(graph: Graph) -> int:
+    """How many examples the graph takes at once."""
+    size = graph.inputs[0].shape[0]
+    return size if size > 0 else BATCH

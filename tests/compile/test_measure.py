@@ -10,8 +10,8 @@ from sensorium_compile.opened import OpenedModel
 from sensorium_compile.profile import SCOPES, block_times
 
 SAMPLES: dict[str, Array] = {
-    "vision": np.zeros((1, 3, 4, 4), np.float32),
-    "audio": np.zeros((1, 6), np.float32),
+    "vision": np.zeros((1, 3, 8, 8), np.float32),
+    "audio": np.zeros((1, 1800), np.float32),
 }
 
 

@@ -61,7 +61,7 @@ class Bundle:
     """A bundle whose every file was checked against the manifest's sha256.
 
     Raises BundleError: no such file, no manifest, a newer schema, a wrong or missing file, a path that leaves
-    the folder, or another target than ``target`` (default: this machine's).
+    the folder, or another target than ``target`` (default: this machine's; ``any``: to be looked at, not run).
     """
 
     def __init__(self, path: str | Path, *, target: str | None = None) -> None:
@@ -127,7 +127,7 @@ class Bundle:
 
     def _check_target(self, target: str) -> None:
         made_for = self.manifest.target
-        if made_for not in (target, "any"):
+        if "any" not in (made_for, target) and made_for != target:
             raise BundleError(
                 f"{self.path} was compiled for {made_for}, this is {target}; compile it again with --target {target}"
             )
