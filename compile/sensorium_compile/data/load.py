@@ -1,0 +1,132 @@
+"""From a recipe and a data folder to what a model is taught with and what it is measured on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sensorium_compile.data.clean import clean, leaks
+from sensorium_compile.data.examples import NONE, Examples, Pool
+from sensorium_compile.data.pairs import pair_by_group, pair_by_label
+from sensorium_compile.data.readers import Options, find_reader
+from sensorium_compile.data.split import split_fractions, split_named, split_pool
+from sensorium_compile.data.told import Counts, Progress, Told, silent
+from sensorium_compile.errors import CompileError
+from sensorium_compile.recipe import ModalityPlan, ModelRecipe, ReaderPlan
+
+TRAIN, TEST = "train", "test"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """Examples of groups (persons, speakers, sessions) that are on one side only, and what was told of them."""
+
+    train: Examples
+    test: Examples
+    told: Mapping[str, Any]  # modality -> counts, for the report
+
+
+def load_data(recipe: ModelRecipe, folder: Path, progress: Progress = silent) -> Data:
+    """Read, clean, split and pair; raises CompileError where a modality's data are missing or fit no label."""
+    pools: dict[str, dict[str, Pool]] = {TRAIN: {}, TEST: {}}
+    told: dict[str, Any] = {}
+    for name, plan in recipe.modalities.items():
+        counts = Counts()
+        pool = _read(recipe, plan, plan, folder, progress, counts)
+        parts = _split(recipe, name, pool)
+        for extra in plan.extra:
+            parts[TRAIN] = joined(parts[TRAIN], _read(recipe, plan, extra, folder, progress, counts))
+        known = leaks(parts[TRAIN], parts[TEST]) if recipe.pairing == "label" else Counts()
+        parts[TEST] = _without(parts[TEST], known)
+        counts.merge(known)
+        for part, own in parts.items():
+            pools[part][name] = own
+        told[name] = _tell(parts, counts)
+    made = {part: examples_of(recipe, own, recipe.split.seed) for part, own in pools.items()}
+    return Data(made[TRAIN], made[TEST], told)
+
+
+def load_all(recipe: ModelRecipe, folder: Path, progress: Progress = silent) -> tuple[Examples, dict[str, Any]]:
+    """All of a folder as examples to measure with, whatever the recipe's split; a modality that is missing is left out.
+
+    Raises CompileError when nothing is there.
+    """
+    pools: dict[str, Pool] = {}
+    told: dict[str, Any] = {}
+    for name, plan in recipe.modalities.items():
+        counts = Counts()
+        try:
+            pools[name] = _read(recipe, plan, plan, folder, progress, counts)
+        except CompileError as err:
+            told[name] = {"missing": str(err)}
+            continue
+        told[name] = {"samples": len(pools[name]), **{kind: len(names) for kind, names in counts.found.items()}}
+    if not pools:
+        raise CompileError("; ".join(t["missing"] for t in told.values()))
+    return examples_of(recipe, pools, recipe.split.seed), told
+
+
+def examples_of(recipe: ModelRecipe, pools: Mapping[str, Pool], seed: int) -> Examples:
+    """Examples of these pools as the recipe pairs them."""
+    if recipe.pairing == "label" or len(pools) == 1:
+        made = pair_by_label(pools, seed)
+    else:
+        asked = max(pools, key=lambda name: len(pools[name]))  # a picture has several questions
+        made = pair_by_group(asked, pools)
+    if int(made.labels.max(initial=NONE)) >= len(recipe.head.labels):
+        raise CompileError(
+            f"the data have label {int(made.labels.max())}, head {recipe.head.name} has "
+            f"{len(recipe.head.labels)} labels: 0 to {len(recipe.head.labels) - 1}; correct head.labels"
+        )
+    return made
+
+
+def joined(first: Pool, second: Pool) -> Pool:
+    """One pool of both."""
+    return Pool(
+        np.concatenate([first.samples, second.samples]),
+        np.concatenate([first.labels, second.labels]),
+        first.groups + second.groups,
+        first.names + second.names,
+    )
+
+
+def _read(
+    recipe: ModelRecipe,
+    plan: ModalityPlan,
+    source: ReaderPlan,
+    folder: Path,
+    progress: Callable[[str, int, int], None],
+    counts: Counts,
+) -> Pool:
+    values: dict[str, object] = {"path": source.path, **source.options} if source.path else dict(source.options)
+    options = Options(values, Told(progress, counts))
+    pool = find_reader(source.reader)(folder, plan.input, recipe.head.labels, options)
+    pool, gone = clean(pool) if recipe.pairing == "label" else (pool, Counts())
+    counts.merge(gone)
+    return pool
+
+
+def _split(recipe: ModelRecipe, name: str, pool: Pool) -> dict[str, Pool]:
+    held = recipe.split.hold_out.get(name)
+    if held:
+        rows = split_named(pool.groups, {TEST: held}, rest=TRAIN)
+    else:
+        share = recipe.split.share
+        rows = split_fractions(pool.groups, {TRAIN: 1 - share, TEST: share}, recipe.split.seed)
+    return split_pool(pool, rows)
+
+
+def _without(pool: Pool, known: Counts) -> Pool:
+    """The test pool without what the training pool has as well."""
+    names = {name.split(" ")[0] for names in known.found.values() for name in names}
+    return pool.take([i for i, name in enumerate(pool.names) if name not in names])
+
+
+def _tell(parts: Mapping[str, Pool], counts: Counts) -> dict[str, Any]:
+    told: dict[str, Any] = {part: {"samples": len(p), "groups": len(set(p.groups))} for part, p in parts.items()}
+    told["held out"] = sorted(set(parts[TEST].groups))[:50]
+    told["cleaned"] = {kind: len(names) for kind, names in sorted(counts.found.items())}
+    return told
