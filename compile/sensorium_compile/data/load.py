@@ -30,22 +30,20 @@ class Data:
 
 def load_data(recipe: ModelRecipe, folder: Path, progress: Progress = silent) -> Data:
     """Read, clean, split and pair; raises CompileError where a modality's data are missing or fit no label."""
-    pools: dict[str, dict[str, Pool]] = {TRAIN: {}, TEST: {}}
-    told: dict[str, Any] = {}
+    counts = {name: Counts() for name in recipe.modalities}
+    pools = {n: _read(recipe, plan, plan, folder, progress, counts[n]) for n, plan in recipe.modalities.items()}
+    parts = _split(recipe, pools)
     for name, plan in recipe.modalities.items():
-        counts = Counts()
-        pool = _read(recipe, plan, plan, folder, progress, counts)
-        parts = _split(recipe, name, pool)
         for extra in plan.extra:
-            parts[TRAIN] = joined(parts[TRAIN], _read(recipe, plan, extra, folder, progress, counts))
-        known = leaks(parts[TRAIN], parts[TEST]) if recipe.pairing == "label" else Counts()
-        parts[TEST] = _without(parts[TEST], known)
-        counts.merge(known)
-        for part, own in parts.items():
-            pools[part][name] = own
-        told[name] = _tell(parts, counts)
-    made = {part: examples_of(recipe, own, recipe.split.seed) for part, own in pools.items()}
-    return Data(made[TRAIN], made[TEST], told)
+            more = _read(recipe, plan, extra, folder, progress, counts[name])
+            parts[name][TRAIN] = joined(parts[name][TRAIN], more)
+        if recipe.pairing == "label":  # a question is asked of many pictures, and pictures of shapes are alike
+            known = leaks(parts[name][TRAIN], parts[name][TEST])
+            parts[name][TEST] = _without(parts[name][TEST], known)
+            counts[name].merge(known)
+    sides = [{name: own[part] for name, own in parts.items()} for part in (TRAIN, TEST)]
+    train, test = (examples_of(recipe, side, recipe.split.seed) for side in sides)
+    return Data(train, test, {name: _tell(own, counts[name]) for name, own in parts.items()})
 
 
 def load_all(recipe: ModelRecipe, folder: Path, progress: Progress = silent) -> tuple[Examples, dict[str, Any]]:
@@ -109,14 +107,21 @@ def _read(
     return pool
 
 
-def _split(recipe: ModelRecipe, name: str, pool: Pool) -> dict[str, Pool]:
-    held = recipe.split.hold_out.get(name)
-    if held:
-        rows = split_named(pool.groups, {TEST: held}, rest=TRAIN)
-    else:
-        share = recipe.split.share
-        rows = split_fractions(pool.groups, {TRAIN: 1 - share, TEST: share}, recipe.split.seed)
-    return split_pool(pool, rows)
+def _split(recipe: ModelRecipe, pools: Mapping[str, Pool]) -> dict[str, dict[str, Pool]]:
+    """Each pool's parts; samples that belong together as given (a question, its picture) are of one group."""
+    split, made = recipe.split, {}
+    held = dict(split.hold_out)
+    if recipe.pairing == "given" and not held:
+        groups = tuple(sorted({group for pool in pools.values() for group in pool.groups}))
+        rows = split_fractions(groups, {TRAIN: 1 - split.share, TEST: split.share}, split.seed)
+        held = dict.fromkeys(pools, tuple(groups[i] for i in rows[TEST]))
+    for name, pool in pools.items():
+        if name in held:
+            rows = split_named(pool.groups, {TEST: sorted(set(held[name]) & set(pool.groups))}, rest=TRAIN)
+        else:
+            rows = split_fractions(pool.groups, {TRAIN: 1 - split.share, TEST: split.share}, split.seed)
+        made[name] = split_pool(pool, rows)
+    return made
 
 
 def _without(pool: Pool, known: Counts) -> Pool:
