@@ -12,6 +12,10 @@ from sensorium.session import Parts
 
 if TYPE_CHECKING:
     from sensorium.components.embedder import TextEmbedder
+    from sensorium.components.voice_activity import VoiceActivity
+    from sensorium.learned.opening import Learned
+
+MODEL_ROLE = "model"  # of a part that is a trained model: its own encoders and fusion
 
 T = TypeVar("T")
 
@@ -50,23 +54,60 @@ def assemble(
     classifier = opened("classifier", Classifier)
     tagger = opened("sound", SoundTagger)
     recogniser = opened("recogniser", Recogniser)
-    encoders: list[Encoder] = [TextEncoder()]
+    encoders: dict[str, Encoder] = {"text": TextEncoder()}
     if detector or classifier:
-        encoders.append(VisionEncoder(detector, classifier))
+        encoders["vision"] = VisionEncoder(detector, classifier)
     voice_activity = opened("voice_activity", VoiceActivity)
     if voice_activity or tagger:
-        encoders.append(AudioEncoder(voice_activity, tagger))
+        encoders["audio"] = AudioEncoder(voice_activity, tagger)
+    learned = _learned(bundle, threads, voice_activity)
+    senses = bool(detector or classifier or tagger)
     texts = look_for or (*(detector.labels if detector else ()), *(tagger.told if tagger else ()))
     return Parts(
-        encoders={encoder.modality: encoder for encoder in encoders},
-        fusion=_fusion(embedder, texts),
-        workshop=Workshop(recogniser, opened("turn_end", TurnEnd), _near(embedder), reword),
+        encoders=_beside(encoders, learned),
+        # Texts that are asked for by name are scored by the senses that have words for anything, where there are any.
+        fusion=(None if look_for and senses else _learned_fusion(learned, look_for, embedder))
+        or _evidence_fusion(embedder, texts),
+        workshop=Workshop(
+            recogniser,
+            opened("turn_end", TurnEnd),
+            _near(embedder),
+            reword,
+            learned.answerer if learned else None,
+        ),
         synthesiser=opened("synthesiser", Synthesiser),
         look_for=tuple(look_for),
     )
 
 
-def _fusion(embedder: "TextEmbedder | None", texts: Sequence[str]) -> Fusion | None:
+def _learned(bundle: Bundle, threads: int, voice_activity: "VoiceActivity | None") -> "Learned | None":
+    part = bundle.find(MODEL_ROLE)
+    if part is None:
+        return None
+    from sensorium.learned.opening import open_learned
+
+    return open_learned(part, threads, voice_activity.stream if voice_activity is not None else None)
+
+
+def _beside(encoders: dict[str, Encoder], learned: "Learned | None") -> dict[str, Encoder]:
+    """The ready parts' encoders and the model's; of one modality both, except that lines are read once."""
+    if learned is None:
+        return encoders
+    from sensorium.encoders.together import Together
+
+    both = {name: own for name, own in encoders.items() if name not in learned.encoders}
+    for name, added in learned.encoders.items():
+        both[name] = Together(encoders[name], added) if name in encoders and name != "text" else added
+    return both
+
+
+def _learned_fusion(
+    learned: "Learned | None", look_for: Sequence[str], embedder: "TextEmbedder | None"
+) -> Fusion | None:
+    return learned.fusion(look_for, embedder) if learned is not None else None
+
+
+def _evidence_fusion(embedder: "TextEmbedder | None", texts: Sequence[str]) -> Fusion | None:
     if embedder is None or not texts:
         return None
     return OpenVocabulary(EvidenceFusion(embedder.embed, embedder.centre, embedder.fusion), texts)

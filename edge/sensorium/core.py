@@ -4,12 +4,14 @@ It judges health, keeps each modality's newest evidence with its age, fuses what
 in the conversation, and remembers what an answer may rest on.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sensorium.capture import SourceChanged
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.conversation import TurnOutput, TurnTaking
+from sensorium.errors import SensoriumError
 from sensorium.events import (
     Candidate,
     Event,
@@ -46,9 +48,10 @@ from sensorium.steps import (
     Tick,
 )
 
+log = logging.getLogger(__name__)
+
 TOLD_CANDIDATES = 5  # in a percept when nothing is looked for by name
 TOLD_NAMES = 5  # for the whole picture
-EVIDENCE_LASTS_NS = 10 * NS_PER_S  # older evidence has decayed to nothing by any calibration's half-life
 TOLD_AGAIN_NS = 10 * NS_PER_S  # a part that fails on every sample is told so often, not thirty times a second
 SENSE_OF_WORDS = {"audio": "speech"}  # what is said is other evidence than how it sounds
 
@@ -93,6 +96,7 @@ class Core:
         self._replies = 0
         self._asked: dict[int, Respond] = {}
         self._speaking: int | None = None
+        self._fusion_failures: dict[str, int] = {}  # reason -> when it was last told
 
     def handle(self, step: Step, now_ns: int) -> list[Effect]:
         """Take in one step at ``now_ns``; returns what is to be done, in order."""
@@ -225,7 +229,7 @@ class Core:
         self._senses[said.modality].evidence[words.sense] = words
         self._jobs += 1
         # Recognitions count from 1 up, responses from -1 down: no two jobs share a number.
-        job = Respond(-self._jobs, said.text, scene, said.ended_ns)
+        job = Respond(-self._jobs, said.text, scene, said.ended_ns, tuple(self._evidences(now_ns)))
         self._asked[job.id] = job
         return [*effects, Start(job)]
 
@@ -264,8 +268,7 @@ class Core:
         change = self._ladder.step(latency_ms, now_ns)
         if change is not None:
             effects.append(Publish(change))
-        evidences = [e for sense in self._senses.values() for e in self._current(sense, now_ns)]
-        candidates = self._candidates(evidences, now_ns)
+        candidates, failed = self._candidates(now_ns)
         self._memory.looked_for = tuple(Guess(c.text, c.probability) for c in candidates if self._settings.look_for)
         self._ticks += 1
         percept = Percept(
@@ -279,17 +282,31 @@ class Core:
             rung=self.rung.name,
             latency_ms=latency_ms,
         )
-        return [*effects, Publish(percept)]
+        return [*effects, *failed, Publish(percept)]
 
-    def _candidates(self, evidences: Sequence[Evidence], now_ns: int) -> tuple[Candidate, ...]:
+    def _candidates(self, now_ns: int) -> tuple[tuple[Candidate, ...], list[Effect]]:
+        """What is looked for; a fusion that fails is told now and then, and the session goes on without."""
         if self._fusion is None:
-            return ()
-        return self._fusion.fuse(evidences, now_ns, len(self._settings.look_for) or TOLD_CANDIDATES)
+            return (), []
+        count = len(self._settings.look_for) or TOLD_CANDIDATES
+        try:
+            return self._fusion.fuse(self._evidences(now_ns), now_ns, count), []
+        except SensoriumError as err:  # a graph that fails; a fault of our own surfaces
+            reason = f"{type(err).__name__}: {err}"
+            told_ns = self._fusion_failures.get(reason)
+            if told_ns is not None and now_ns - told_ns < TOLD_AGAIN_NS:
+                return (), []
+            log.exception("fusion failed")
+            self._fusion_failures = {reason: now_ns}
+            return (), [Publish(Fault(now_ns, "fusion", reason))]
+
+    def _evidences(self, now_ns: int) -> list[Evidence]:
+        return [e for sense in self._senses.values() for e in self._current(sense, now_ns)]
 
     def _current(self, sense: _Sense, now_ns: int) -> list[Evidence]:
         if not sense.health.present:
             return []
-        return [e for e in sense.evidence.values() if now_ns - e.captured_ns <= EVIDENCE_LASTS_NS]
+        return [e for e in sense.evidence.values() if now_ns <= e.lasts_until_ns]
 
     def _sensed(self, sense: _Sense, now_ns: int) -> Sensed:
         newest_ns = max((e.captured_ns for e in sense.evidence.values()), default=None)

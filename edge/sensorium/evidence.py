@@ -12,7 +12,7 @@ has no words for.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite, log
 from typing import Annotated, Literal
 
@@ -26,6 +26,7 @@ from sensorium.errors import SampleError, unknown
 Floats = NDArray[np.float64]
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]  # texts -> unit vectors (n, dims)
 
+LASTS_NS = 10 * NS_PER_S  # older evidence has decayed to nothing by any calibration's half-life
 _KEPT_PHRASES = 8192  # centred vectors kept, 3 kB each: all class names and some days of transcripts
 
 
@@ -48,17 +49,27 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One modality's latest result. No phrases means that it looked and found nothing."""
+    """One modality's latest result: phrases, tokens of a learned encoder, or both.
+
+    No phrases and no tokens mean that it looked and found nothing.
+    """
 
     modality: str
     phrases: tuple[Phrase, ...]
     captured_ns: int
     quality: float = 1.0  # 0-1: how far the stream's health lets it be trusted
     sense: str = ""  # which calibration, e.g. ``speech`` of the modality audio; empty: the modality's own
+    tokens: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)  # (1, count, width)
+    lasts_ns: int = LASTS_NS  # how long it counts at all
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 1:
             raise SampleError(f"evidence has a quality of 0-1; given {self.quality} for {self.modality}")
+
+    @property
+    def lasts_until_ns(self) -> int:
+        """The last moment at which it counts."""
+        return self.captured_ns + self.lasts_ns
 
 
 class Calibration(BaseModel):

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorium.evidence import Evidence
 from sensorium.steps import Failed, Job, Recognise, Recognised, Respond, Responded, Result
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,14 @@ class TurnJudge(Protocol):
         ...
 
 
+class Answers(Protocol):
+    """A trained model that answers questions."""
+
+    def answer(self, question: str, evidences: Sequence[Evidence], now_ns: int) -> Responded | None:
+        """The answer from the question and what is sensed; None where it is not sure of one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """The parts that jobs need; a missing one is None and its work is left out."""
@@ -39,6 +48,7 @@ class Workshop:
     turn_end: TurnJudge | None = None
     near: Near | None = None
     reword: Callable[[str], str] | None = None
+    answers: Answers | None = None
 
     def run(self, job: Job) -> Result:
         """The job's result; a failure is a result too."""
@@ -58,7 +68,20 @@ class Workshop:
         return Recognised(text, finished)
 
     def _respond(self, job: Respond) -> Responded:
+        learned = self._learned(job)
+        if learned is not None:
+            return learned
         from sensorium.answers import answer  # its tables of words are loaded when the first question comes
 
         found = answer(job.question, job.scene, self.near)
         return Responded(found.text, found.because, self.reword(found.text) if self.reword else None)
+
+    def _learned(self, job: Respond) -> Responded | None:
+        """The trained model's answer; one that fails leaves the question to the rules."""
+        if self.answers is None or not job.question.strip():
+            return None
+        try:
+            return self.answers.answer(job.question, job.evidences, job.scene.now_ns)
+        except Exception:  # its graphs are told as faults where they run on samples
+            log.exception("the model's answer failed")
+            return None

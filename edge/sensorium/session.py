@@ -106,7 +106,7 @@ class Session:
         self._error: Exception | None = None  # what ended the loop
         self.events_dropped = 0
         self.ticks = 0
-        names = dict.fromkeys([*(s.modality for s in sources), "vision", "audio", "text"])
+        names = dict.fromkeys([*(s.modality for s in sources), "vision", "audio", "text", *parts.encoders])
         self._streams = {name: Stream[Sample](STREAM_CAPACITY.get(name, ORDERED_CAPACITY)) for name in names}
         self._captures = [
             Capture(source, self._streams[source.modality], self._clock, self._post) for source in sources

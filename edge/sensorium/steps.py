@@ -91,6 +91,7 @@ class Respond:
     question: str
     scene: Scene
     asked_ns: int
+    evidences: tuple[Evidence, ...] = ()  # at hand when it was asked, for a model that answers by itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sensorium.errors import unknown
 from sensorium.inputs import InputSpec
 
-ROLE = "model"
 FUSION = "fusion"  # the graph's name; the others are named by modality
 SAMPLE, TOKENS, PRESENCE = "sample", "tokens", "presence"  # names of the graphs' tensors
 VOCABULARY = "vocabulary"  # the part's file, one WordPiece a line
 
-# How long evidence of each kind counts [s]: a picture until the next look or two; an utterance for as long as a person
-# holds what is said and what is shown together; a question until it is answered; readings for some windows' steps.
-LASTS_S = {"image": 1.0, "sound": 3.0, "text": 10.0, "readings": 3.0}
+# How long evidence of each kind counts [s]. A stream that stalls loses its evidence by its health, so pictures and
+# readings need to last only from one to the next; an utterance counts for as long as a person takes what was said and
+# what is shown as one; a question until after its answer.
+LASTS_S = {"image": 5.0, "sound": 3.0, "text": 10.0, "readings": 5.0}
+LASTS_READINGS = 5  # periods, of a sensor that is slower than one a second
+MS_PER_S = 1000
 
 
 class _Entry(BaseModel):
@@ -86,7 +88,11 @@ class ModelConfig(_Entry):
 
     def lasts(self, modality: str) -> float:
         """How long evidence of this modality counts [s]."""
-        return self.lasts_s.get(modality, LASTS_S[self.modalities[modality].kind])
+        spec = self.modalities[modality]
+        usual = LASTS_S[spec.kind]
+        if spec.kind == "readings":
+            usual = max(usual, LASTS_READINGS * spec.period_ms / MS_PER_S)
+        return self.lasts_s.get(modality, usual)
 
 
 def subset_name(present: tuple[str, ...]) -> str:
