@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,7 +12,7 @@ from sensorium.samples import Array
 from sensorium_compile.errors import CompileError
 
 Feeds = Mapping[str, Array]  # input name -> tensor
-Ranges = dict[str, tuple[float, float]]  # tensor -> least and greatest value
+Ranges = dict[str, tuple[float, float]]  # "layer.in" or "layer.out" -> least and greatest value
 Table = dict[str, dict[str, Ranges]]  # backend -> graph -> ranges
 
 LEAST_SAMPLES = 8  # of fewer, the extremes are an accident: facts' spikes used 16 to 64
@@ -47,7 +48,7 @@ class Calibration:
         return json.dumps(self._table, sort_keys=True, indent=0) + "\n"
 
     def ranges(self, backend: str, graph: str, compute: Callable[[Sequence[Feeds]], Ranges]) -> Ranges:
-        """The ranges of a graph as ``backend`` names its tensors; computed from the samples when they are not known.
+        """The ranges of a graph as ``backend`` computes it; from the samples when they are not known yet.
 
         Raises CompileError when there are neither ranges nor enough samples, or a range is no number.
         """
@@ -70,6 +71,28 @@ class Calibration:
                 "give more data, or choose a precision without static int8"
             )
         return feeds
+
+
+def layer_keys(paths: Iterable[str]) -> tuple[str, ...]:
+    """A key for each layer of a graph, in order: its module path, and a number where a module computes several.
+
+    So ranges are known by what the module says, not by what a converter calls its tensors.
+    """
+    seen: Counter[str] = Counter()
+    keys = []
+    for path in paths:
+        keys.append(f"{path}#{seen[path]}" if seen[path] else path)
+        seen[path] += 1
+    return tuple(keys)
+
+
+def range_of(ranges: Ranges, graph: str, key: str, side: str) -> tuple[float, float]:
+    """The range of what goes in ("in") or out ("out") of a layer; raises CompileError where none was recorded."""
+    if (name := f"{key}.{side}") not in ranges:
+        raise CompileError(
+            f"graph {graph}: no range was recorded for {name}; they are of another model: record them again from data"
+        )
+    return ranges[name]
 
 
 def _rounded(graph: str, ranges: Ranges) -> Ranges:

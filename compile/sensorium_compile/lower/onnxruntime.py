@@ -10,7 +10,7 @@ from onnxruntime.quantization.quant_utils import QuantizationMode
 from sensorium_compile.convert.quantize import quantize
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.lower.activations import least_and_greatest
-from sensorium_compile.lower.calibration import Calibration, Feeds, Ranges
+from sensorium_compile.lower.calibration import Calibration, Feeds, Ranges, layer_keys, range_of
 from sensorium_compile.lower.exportable import Exportable, inside
 from sensorium_compile.lower.onnx_export import OnnxExport, export_onnx
 from sensorium_compile.lower.onnx_weights import quantize_weights
@@ -58,7 +58,7 @@ def _lowered(
         return model
     ops = _CONVOLUTION if precision == "int8-mixed" else (*_LINEAR, *_CONVOLUTION)
     ranges = calibration.ranges(NAME, graph.name, lambda feeds: _ranges(export, feeds))
-    return _static(model, ranges, ops, _chosen(export, ops, kept))
+    return _static(graph.name, export, model, ranges, _chosen(export, ops, kept))
 
 
 def _as_bytes(model: onnx.ModelProto) -> bytes:
@@ -86,19 +86,37 @@ def _has_weight(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) ->
     return weight is not None and weight.data_type == onnx.TensorProto.FLOAT and len(weight.dims) >= 2
 
 
-def _ranges(export: OnnxExport, feeds: Sequence[Feeds]) -> Ranges:
-    """Ranges of all that any choice of blocks may need: what goes in and out of layers with weights."""
+def _layers(export: OnnxExport) -> dict[str, onnx.NodeProto]:
+    """Every layer that static int8 may touch, by its key."""
     names = set(_chosen(export, (*_LINEAR, *_CONVOLUTION), ()))
     nodes = [node for node in export.model.graph.node if node.name in names]
-    return least_and_greatest(export.model, {t for n in nodes for t in (n.input[0], n.output[0])}, feeds)
+    return dict(zip(layer_keys(export.paths[node.name] for node in nodes), nodes, strict=True))
 
 
-def _static(model: onnx.ModelProto, ranges: Ranges, ops: Collection[str], chosen: Collection[str]) -> onnx.ModelProto:
-    keep = {node.name for node in model.graph.node if node.op_type in ops and node.name not in chosen}
+def _ranges(export: OnnxExport, feeds: Sequence[Feeds]) -> Ranges:
+    """Ranges of all that any choice of blocks may need: what goes in and out of layers with weights."""
+    layers = _layers(export)
+    tensors = least_and_greatest(export.model, {t for n in layers.values() for t in (n.input[0], n.output[0])}, feeds)
+    return {f"{key}.in": tensors[node.input[0]] for key, node in layers.items()} | {
+        f"{key}.out": tensors[node.output[0]] for key, node in layers.items()
+    }
+
+
+def _static(
+    graph: str, export: OnnxExport, model: onnx.ModelProto, ranges: Ranges, chosen: Collection[str]
+) -> onnx.ModelProto:
+    """``model`` (of ``export``, perhaps changed elsewhere) with the chosen nodes in QDQ form."""
     if not chosen:
         return model
+    tensors: Ranges = {}
+    for key, node in _layers(export).items():
+        if node.name in chosen:
+            tensors[node.input[0]] = range_of(ranges, graph, key, "in")
+            tensors[node.output[0]] = range_of(ranges, graph, key, "out")
+    ops = (*_LINEAR, *_CONVOLUTION)
+    keep = {node.name for node in model.graph.node if node.op_type in ops and node.name not in chosen}
     # A linear layer's bias is an Add of its own: its sum stays float, and one rounding is saved.
-    return quantize(model, ranges, ops, keep, float_outputs=_LINEAR)
+    return quantize(model, tensors, ops, keep, float_outputs=_LINEAR)
 
 
 def _dynamic(model: onnx.ModelProto, chosen: Collection[str]) -> onnx.ModelProto:

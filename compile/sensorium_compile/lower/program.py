@@ -1,0 +1,99 @@
+"""A module as torch.export sees it, which every backend starts from; and what to say of an operator that one lacks."""
+
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from sensorium_compile.errors import CompileError
+from sensorium_compile.lower.exportable import Exportable, positional, unwrapped
+from sensorium_compile.lower.folding import fold_batchnorm
+
+_OPERATOR = re.compile(r"\b(\w+)(?:::|\.)(\w+)(?:\.(\w+))?")  # aten.fft_rfft.default, aten::fft_rfft
+_LOGGERS = ("torch.onnx", "torch.export", "torch.utils._pytree", "onnxscript", "onnx_ir", "root")
+
+_folded: WeakKeyDictionary[Exportable, nn.Module] = WeakKeyDictionary()
+_programs: WeakKeyDictionary[Exportable, ExportedProgram] = WeakKeyDictionary()
+
+
+def folded(graph: Exportable) -> nn.Module:
+    """The graph's module as exporters want it: batch normalisation folded, tensors by position; remembered.
+
+    Raises CompileError where Python decides by the values of tensors.
+    """
+    if graph not in _folded:
+        module = fold_batchnorm(graph.module, lambda m: _export(graph, positional(m, graph.outputs)))
+        _folded[graph] = positional(module, graph.outputs)
+    return _folded[graph]
+
+
+def exported_program(graph: Exportable) -> ExportedProgram:
+    """What torch.export sees of ``folded``, with static shapes; remembered. Raises CompileError like ``folded``."""
+    if graph not in _programs:
+        _programs[graph] = _export(graph, folded(graph))
+    return _programs[graph]
+
+
+def unsupported(graph: Exportable, backend: str, program: ExportedProgram, err: BaseException) -> CompileError:
+    """The error for an operator that ``backend`` lacks: which one, in which layer, what to do."""
+    text = "\n".join(str(e) for e in _chain(err))
+    layers = {str(n.target): layer_of(n) for n in program.graph.nodes if n.op == "call_function"}
+    for space, name, overload in _OPERATOR.findall(text):
+        for target, layer in layers.items():
+            if target in (f"{space}.{name}.{overload}", f"{space}.{name}.default"):
+                return CompileError(
+                    f"graph {graph.name}: {backend} has no operator {target}, which layer {layer or '(top)'} uses; "
+                    "write the layer with other operators, or leave that backend out"
+                )
+    return CompileError(f"graph {graph.name}: {backend} refuses it: {first_line(err)}")
+
+
+def layer_of(node: torch.fx.Node) -> str:
+    """The path of the module that a node of an exported program comes from."""
+    stack = node.meta.get("nn_module_stack") or {}
+    path = next((path for path, _ in reversed(stack.values())), "") if stack else ""
+    return unwrapped(path)
+
+
+def first_line(err: BaseException) -> str:
+    """What an error says first, or its kind."""
+    return next((line.strip() for line in str(err).splitlines() if line.strip()), type(err).__name__)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Torch's exporters warn of their own insides; what concerns the user is raised by us."""
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _chain(err: BaseException | None) -> Iterator[BaseException]:
+    while err is not None:
+        yield err
+        err = err.__cause__ or err.__context__
+
+
+def _export(graph: Exportable, module: nn.Module) -> ExportedProgram:
+    args: tuple[Tensor, ...] = tuple(graph.inputs.values())
+    with quiet(), torch.no_grad():
+        try:
+            return torch.export.export(module, args)
+        except Exception as err:  # torch.export raises many kinds
+            raise CompileError(
+                f"graph {graph.name} cannot be exported: {first_line(err)}; "
+                "its forward must not branch on the values of tensors, and its shapes must be static"
+            ) from err
