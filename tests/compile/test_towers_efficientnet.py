@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from tests.compile.exported import check_exports
 
 from sensorium_compile.convert import parity
 from sensorium_compile.convert.efficientnet import VARIANTS, Variant, convert
@@ -11,7 +12,6 @@ from sensorium_compile.convert.state_dict import read_state_dict
 from sensorium_compile.errors import CompileError
 from sensorium_compile.towers import build_tower, fold_batchnorm
 from sensorium_compile.zoo import Weights
-from tests.compile.exported import check_exports
 
 LITE = "efficientnet_lite"
 
@@ -99,7 +99,7 @@ def test_it_exports(weights: Weights) -> None:
 
 
 def test_what_does_not_exist_is_named() -> None:
-    with pytest.raises(CompileError, match="no tower 'resnet'; known: .*efficientnet_lite"):
+    with pytest.raises(CompileError, match=r"no tower 'resnet'; known: .*efficientnet_lite"):
         build_tower("resnet", Image(32, 32), {})
     with pytest.raises(CompileError, match=r"'efficientnet_lite': no option 'stage'; known: grid, narrow, stages"):
         build_tower(LITE, Image(32, 32), {"stage": 3})

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from tests.compile.exported import check_exports
 from torch import Tensor
 
 from sensorium_compile.errors import CompileError
@@ -16,7 +17,6 @@ from sensorium_compile.towers import (
     tower_names,
 )
 from sensorium_compile.towers.layers import same_padding
-from tests.compile.exported import check_exports
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from tests.compile.exported import check_exports
 
 from sensorium_compile.errors import CompileError
 from sensorium_compile.towers import build_tower
 from sensorium_compile.towers.logmel import LogMel
 from sensorium_compile.zoo import Weights
-from tests.compile.exported import check_exports
 
 SPEECH = "speech_embedding"
 

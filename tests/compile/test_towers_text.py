@@ -5,13 +5,13 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from tests.compile.exported import check_exports
 
 from sensorium.components.embedder import WordPiece
 from sensorium_compile.errors import CompileError
 from sensorium_compile.parts.embedder import in_order
 from sensorium_compile.towers import build_tower
 from sensorium_compile.zoo import Weights
-from tests.compile.exported import check_exports
 
 SENTENCES = ("a dog runs on the beach", "someone plays an old guitar", "the kettle is boiling")
 
