@@ -1,11 +1,14 @@
-"""A kiosk's prompts: it greets who comes, offers typing when it cannot hear, and goes idle again."""
+"""A kiosk's prompts: it greets who comes, takes what is entered by hand or by voice, offers typing when it cannot hear,
+and goes idle again."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sensorium.clock import NS_PER_S
-from sensorium.events import Event, HealthChanged, Percept, Reply, Utterance
+from sensorium.events import Candidate, Event, HealthChanged, Percept, Reply, Utterance
 from sensorium.health import State
+from sensorium_apps.entry import Entry
+from sensorium_apps.wording import NAMES, percent
 
 PRESENT_NS = NS_PER_S // 2  # somebody who walks past is not greeted: two looks at two pictures a second
 GONE_NS = 3 * NS_PER_S  # a detector may miss a person for a moment
@@ -16,6 +19,7 @@ GREETING = "Hello! Ask me something."
 GREETING_TYPED = "Hello! Type your question."
 TYPE = "I can't hear you: {why}. Please type your question."
 SPEAK = "I can hear you again."
+ENTERED = "Entered: {all} ({last}: {sure}, by {by})"
 BLIND = "I can't see right now: {why}. I still answer."
 # What an impaired microphone asks for.
 REQUESTS = {
@@ -48,6 +52,7 @@ class Rules:
 
     phase: Phase = Phase.IDLE
     typing: bool = False
+    entry: Entry = field(default_factory=lambda: Entry(frozenset()))  # of what a trained model tells apart
     _came_ns: int | None = None  # since when somebody is there
     _seen_ns: int | None = None  # when somebody was last there
     _active_ns: int = 0  # when something was last said
@@ -73,7 +78,19 @@ class Rules:
             self._seen_ns = now_ns
         elif self._seen_ns is None or now_ns - self._seen_ns > GONE_NS:
             self._came_ns = None
+        entered = self.entry.take(percept)
+        if entered is not None:
+            return [self._enter(entered, now_ns)]
         return self._greet(now_ns) if self.phase is Phase.IDLE else self._leave(now_ns)
+
+    def _enter(self, entered: Candidate, now_ns: int) -> Prompt:
+        """Whoever enters something is there, seen or not."""
+        self.phase, self._active_ns = Phase.TALKING, now_ns
+        by = " and ".join(NAMES.get(m, m) for m, told in entered.contributions.items() if told > 0) or "nothing certain"
+        told = ENTERED.format(
+            all=" ".join(self.entry.entered), last=entered.text, sure=percent(entered.probability), by=by
+        )
+        return self._prompt(now_ns, told)
 
     def _greet(self, now_ns: int) -> list[Prompt]:
         if self._came_ns is None or now_ns - self._came_ns < PRESENT_NS:
@@ -85,6 +102,7 @@ class Rules:
         if self._came_ns is not None or now_ns - self._active_ns < IDLE_NS:
             return []
         self.phase = Phase.IDLE
+        self.entry.clear()
         return [self._prompt(now_ns, "")]
 
     def _hear(self, said: Utterance) -> list[Prompt]:

@@ -64,7 +64,8 @@ class Lines:
         sounds = self._news((f"sound {g.name}" for g in percept.sounds), percept.at_ns)
         lines = [f"sees {counted(things)}"] if things else []
         lines += [f"hears {name.removeprefix('sound ')}" for name in sounds]
-        looked_for = (candidate for candidate in percept.candidates if candidate.text in self.wanted)
+        looked_for = [candidate for candidate in percept.candidates if candidate.text in self.wanted]
+        self._found &= {candidate.text for candidate in looked_for}  # what is no longer among the best is lost
         return lines + [line for candidate in looked_for for line in self._look(candidate)]
 
     def _news(self, names: Iterable[str], at_ns: int) -> list[str]:
@@ -76,7 +77,7 @@ class Lines:
     def _look(self, candidate: Candidate) -> list[str]:
         if candidate.probability < LOST:
             self._found.discard(candidate.text)
-        if candidate.probability < FOUND or candidate.text in self._found:
+        if candidate.probability < FOUND or candidate.text in self._found or not candidate.contributions:
             return []
         self._found.add(candidate.text)
         by = ", ".join(f"{NAMES.get(m, m)} {value:+.1f}" for m, value in candidate.contributions.items())

@@ -2,22 +2,25 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorium.assemble import assemble
+from sensorium.assemble import MODEL_ROLE, assemble
 from sensorium.bundle import Bundle
 from sensorium.clock import Clock, MonotonicClock
+from sensorium.errors import BundleError, unknown
 from sensorium.events import Event, HealthChanged, Percept, Reply, Speech, Utterance
 from sensorium.health import State
+from sensorium.learned.config import ModelConfig, parse_config
 from sensorium.samples import Sample
 from sensorium.session import Session, SessionSettings
 from sensorium.source import Source, SourceInfo
 from sensorium_apps.journal import RecordingJournal
 from sensorium_apps.paths import find_bundle
-from sensorium_devices.factory import NONE, open_camera, open_microphone, open_speaker, open_text
+from sensorium_devices.factory import NONE, open_camera, open_microphone, open_sensor, open_speaker, open_text
+from sensorium_devices.readings import PERIOD_MS
 
 POLL_S = 0.1  # how often a screen is drawn when nothing happens, and the longest that Ctrl-C waits
 # After the last sample of files and the last thing said: a turn may still wait 1.5 s for more speech.
@@ -41,6 +44,7 @@ class Inputs:
     tick_ms: float = 200.0
     threads: int = 0
     reword: bool = False
+    sensors: tuple[str, ...] = ()  # MODALITY=FILE each
 
 
 class Watched:
@@ -128,6 +132,7 @@ class Live:
     sources: Sequence[Watched]
     bundle: Bundle
     clock: Clock
+    wanted: tuple[str, ...] = ()  # what is told when it is found: what was asked for, or what a trained model knows
 
     def events(self, seconds: float | None = None) -> Iterator[Event | None]:
         """The session's events, and None where none came for a moment.
@@ -162,16 +167,20 @@ class Live:
 def live(inputs: Inputs) -> Iterator[Live]:
     """Open the bundle, the sources and the speaker, run a session on them, and release all of it."""
     clock = MonotonicClock()
-    sources = open_sources(inputs, clock)
     with ExitStack() as stack:
         bundle = stack.enter_context(Bundle(find_bundle(inputs.bundle)))
+        sources = open_sources(inputs, clock, periods_ms(bundle))
         speaker = None if inputs.speaker == NONE else open_speaker(inputs.speaker)
         reword = stack.enter_context(rewording()) if inputs.reword else None
         parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword)
+        for source in sources:
+            if source.modality not in (*parts.encoders, "vision", "audio"):
+                raise BundleError(f"{bundle.path}: {unknown('modality', source.modality, parts.encoders)}")
         settings = SessionSettings(tick_ms=inputs.tick_ms)
         journal = RecordingJournal(inputs.record) if inputs.record else None
         session = Session(parts, sources, speaker, settings=settings, clock=clock, journal=journal)
-        yield Live(stack.enter_context(session), sources, bundle, clock)
+        wanted = inputs.look_for or known_labels(bundle)
+        yield Live(stack.enter_context(session), sources, bundle, clock, wanted)
 
 
 @contextmanager
@@ -184,11 +193,36 @@ def rewording() -> Iterator[Callable[[str], str]]:
         yield reworder.reword
 
 
-def open_sources(inputs: Inputs, clock: Clock) -> list[Watched]:
-    """The sources that are not ``none``. The session opens them, and again when they were lost."""
+def open_sources(inputs: Inputs, clock: Clock, periods: Mapping[str, float] | None = None) -> list[Watched]:
+    """The sources that are not ``none``. The session opens them, and again when they were lost.
+
+    ``periods``: of the sensors whose readings have no times of their own [ms]. Raises SourceError for a sensor's name.
+    """
+    known = periods or {}
+    sensors = [open_sensor(text, clock, known.get(text.partition("=")[0], PERIOD_MS)) for text in inputs.sensors]
     sources = (
         open_camera(inputs.camera, clock),
         open_microphone(inputs.mic, clock),
         open_text(inputs.text, clock),
+        *sensors,
     )
     return [Watched(source) for source in sources if source is not None]
+
+
+def periods_ms(bundle: Bundle) -> dict[str, float]:
+    """How often the bundle's model wants readings of each sensor [ms]."""
+    config = model_config(bundle)
+    specs = config.modalities if config is not None else {}
+    return {name: spec.period_ms for name, spec in specs.items() if spec.kind == "readings"}
+
+
+def known_labels(bundle: Bundle) -> tuple[str, ...]:
+    """What the bundle's trained model tells apart; empty where it has none."""
+    config = model_config(bundle)
+    return config.first_head.labels if config is not None else ()
+
+
+def model_config(bundle: Bundle) -> ModelConfig | None:
+    """The settings of the bundle's trained model, if it has one."""
+    part = bundle.find(MODEL_ROLE)
+    return None if part is None else parse_config(part)

@@ -13,6 +13,10 @@ Camera: TypeAlias = Annotated[
 ]
 Mic: TypeAlias = Annotated[str, typer.Option("--mic", help="default, a device's index or name, a sound file, or none.")]
 Text: TypeAlias = Annotated[str, typer.Option("--text", help="Typed questions: - (standard input), a file, or none.")]
+Sensors: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--sensor", help="Another sense's readings: MODALITY=FILE.csv or MODALITY=- ; may be repeated."),
+]
 Speaker: TypeAlias = Annotated[str, typer.Option("--speaker", help="default, a .wav file to write, or none.")]
 LookFor: TypeAlias = Annotated[
     str,

@@ -6,14 +6,17 @@
 from pathlib import Path
 
 from sensorium.clock import Clock
+from sensorium.errors import SourceError
 from sensorium.source import AudioSink, Source
 from sensorium_devices.camera import Camera, CameraSettings
 from sensorium_devices.loudspeaker import LoudSpeaker
 from sensorium_devices.microphone import Microphone
+from sensorium_devices.readings import PERIOD_MS, ReadingsInput
 from sensorium_devices.speaker import NullSpeaker, WavSpeaker
 from sensorium_devices.text import TextInput
 
 NONE = "none"
+TAKEN = {"vision": "use --camera", "audio": "use --mic", "text": "use --text"}  # modalities that have their own option
 
 
 def open_camera(text: str, clock: Clock, settings: CameraSettings | None = None) -> Source | None:
@@ -29,6 +32,18 @@ def open_microphone(text: str, clock: Clock, *, realtime: bool = True) -> Source
 def open_text(text: str, clock: Clock) -> Source | None:
     """``none``, ``-`` for standard input, or a file of lines."""
     return None if text == NONE else TextInput(text, clock)
+
+
+def open_sensor(text: str, clock: Clock, period_ms: float = PERIOD_MS) -> Source:
+    """``smell=gas.csv`` or ``touch=-``: a modality and where its readings come from; raises SourceError."""
+    modality, found, uri = text.partition("=")
+    if not found or not modality.isidentifier() or not uri:
+        raise SourceError(
+            f"a sensor is MODALITY=FILE or MODALITY=- (standard input), e.g. smell=gas.csv; given {text!r}"
+        )
+    if modality in TAKEN:
+        raise SourceError(f"a sensor cannot be called {modality}: {TAKEN[modality]}")
+    return ReadingsInput(modality, uri, clock, period_ms)
 
 
 def open_speaker(text: str, *, realtime: bool = True) -> AudioSink:

@@ -18,17 +18,20 @@ def kiosk(
     seconds: options.Seconds = None,
     threads: options.Threads = 0,
 ) -> None:
-    """Greet who comes, answer, and offer typing when the microphone gives nothing.
+    """Greet who comes, answer, take what is entered by hand or voice, and offer typing when the microphone is dead.
 
-    Example:
+    Examples:
 
       sensorium kiosk --camera 0 --text -
+
+      sensorium kiosk --bundle keypad.bundle
     """
+    from sensorium_apps.entry import Entry
     from sensorium_apps.kiosk import Rules
     from sensorium_apps.live import Inputs, live
 
-    rules = Rules()
     with live(Inputs(bundle, camera, mic, text, speaker, threads=threads)) as running:
+        rules = Rules(entry=Entry(frozenset(running.wanted)))
         for event in running.events(seconds):
             for prompt in rules.take(event) if event is not None else ():
                 plain = f"[{prompt.phase}{', type' if prompt.typing else ''}] {prompt.text}"

@@ -36,7 +36,9 @@ def replay(
         if check:
             _check(opened, recording, threads, json)
         else:
-            _print(_replayed(opened, recording, threads), json)
+            from sensorium_apps.live import known_labels
+
+            _print(_replayed(opened, recording, threads), json, known_labels(opened))
 
 
 def _replayed(bundle: "Bundle", recording: Path, threads: int) -> "Iterator[Event]":
@@ -49,11 +51,11 @@ def _replayed(bundle: "Bundle", recording: Path, threads: int) -> "Iterator[Even
         yield from replay(recorded.settings, recorded.steps(), parts)
 
 
-def _print(events: "Iterator[Event]", json: bool) -> None:
+def _print(events: "Iterator[Event]", json: bool, wanted: tuple[str, ...]) -> None:
     from sensorium.events import to_json
     from sensorium_apps.lines import Lines
 
-    lines = Lines()
+    lines = Lines(frozenset(wanted))
     for event in events:
         for line in [to_json(event)] if json else lines.take(event):
             typer.echo(line)

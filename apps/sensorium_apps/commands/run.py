@@ -16,6 +16,7 @@ def run(
     tick_ms: options.TickMs = 200.0,
     threads: options.Threads = 0,
     reword: options.Reword = False,
+    sensor: options.Sensors = None,
 ) -> None:
     """See, hear and converse. What cannot be opened is absent, and told; the session goes on.
 
@@ -25,12 +26,16 @@ def run(
 
       sensorium run --camera none --mic none --text -
 
+      sensorium run --bundle keypad.bundle --camera 0 --mic default
+
+      sensorium run --bundle nose.bundle --camera none --mic none --sensor smell=gas.csv
+
       sensorium run --camera rtsp://10.0.0.5/live --json --seconds 60
     """
     from sensorium_apps.live import Inputs, live
     from sensorium_apps.telling import tell_all, teller
 
     wanted = options.texts(look_for)
-    inputs = Inputs(bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword)
-    with live(inputs) as running, teller(running, wanted, json) as told:
+    inputs = Inputs(bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, tuple(sensor or ()))
+    with live(inputs) as running, teller(running, running.wanted, json) as told:
         tell_all(running, told, running.events(seconds))

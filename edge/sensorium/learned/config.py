@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sensorium.errors import unknown
+from sensorium.bundle import Part
+from sensorium.errors import BundleError, unknown
 from sensorium.inputs import InputSpec
 
 FUSION = "fusion"  # the graph's name; the others are named by modality
@@ -93,6 +94,16 @@ class ModelConfig(_Entry):
         if spec.kind == "readings":
             usual = max(usual, LASTS_READINGS * spec.period_ms / MS_PER_S)
         return self.lasts_s.get(modality, usual)
+
+
+def parse_config(part: Part) -> ModelConfig:
+    """The part's settings; raises BundleError naming the key."""
+    try:
+        return ModelConfig.model_validate(part.config)
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "config"
+        raise BundleError(f"part {part.name}: {where}: {first['msg']}; compile the bundle again") from err
 
 
 def subset_name(present: tuple[str, ...]) -> str:

@@ -12,7 +12,8 @@ QUIETEST_DBFS = -55.0  # below this nothing counts: a quiet room through a micro
 # The floor is what a fifth of the last three seconds stay below: between the words of fluent speech, and above a hum.
 FLOOR_SHARE = 0.2
 FLOOR_CHUNKS = 94  # of 32 ms
-SEED_CHUNKS = 16  # half a second of silence is taken to have been before, so that a file may begin with its word
+# Silence is taken to have been before, so that a file may begin with its word. It is outvoted after half a second.
+SEED_CHUNKS = 4
 
 
 class Loudness:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from sensorium.bundle import Part
 from sensorium.components.embedder import TextEmbedder, WordPiece
@@ -14,7 +13,7 @@ from sensorium.errors import BundleError
 from sensorium.fusion import Fusion
 from sensorium.inputs import ImageInput, ReadingsInput, SoundInput, TextInput
 from sensorium.learned.answering import Answerer
-from sensorium.learned.config import FUSION, VOCABULARY, ClassesHead, EmbeddingHead, ModelConfig
+from sensorium.learned.config import FUSION, VOCABULARY, ClassesHead, EmbeddingHead, ModelConfig, parse_config
 from sensorium.learned.fusion import ClassScorer, FusionGraph, LearnedFusion, Scorer, TextScorer
 from sensorium.learned.lines import LearnedLines, Reader
 from sensorium.learned.pictures import LearnedPictures
@@ -80,16 +79,6 @@ def open_learned(part: Part, threads: int = 0, voice: Callable[[], Noticing] | N
         elif isinstance(spec, ReadingsInput):
             encoders[name] = LearnedReadings(tower, spec)
     return Learned(config, encoders, FusionGraph(config, part.graph(FUSION, threads=threads)), reader)
-
-
-def parse_config(part: Part) -> ModelConfig:
-    """The part's settings; raises BundleError naming the key."""
-    try:
-        return ModelConfig.model_validate(part.config)
-    except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "config"
-        raise BundleError(f"part {part.name}: {where}: {first['msg']}; compile the bundle again") from err
 
 
 def read_vocabulary(part: Part, spec: TextInput) -> WordPiece:

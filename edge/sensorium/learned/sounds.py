@@ -108,7 +108,7 @@ class LearnedSounds:
         if heard < min(self._spec.samples, RATE_HZ) or self._alone < wanted or end_ns - self._looked_ns < ALWAYS_NS:
             return None
         self._looked_ns = end_ns
-        sound = np.concatenate(list(self._kept)[-(-wanted // CHUNK) :])[-wanted:]
+        sound = np.concatenate(list(self._kept))[-wanted:]
         return None if level_dbfs(sound) < QUIETEST_DBFS else prepare_sound(sound, self._spec)
 
     def _utterance(self, samples: NDArray[np.float32], own: bool, end_ns: int) -> NDArray[np.float32] | None:
