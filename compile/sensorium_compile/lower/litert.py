@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.lower.calibration import Calibration, Ranges, range_of
 from sensorium_compile.lower.exportable import Exportable, inside
-from sensorium_compile.lower.program import exported_program, folded, quiet, unsupported
+from sensorium_compile.lower.program import exported_program, folded, silent, unsupported
 
 if TYPE_CHECKING:
     from sensorium_compile.lower.litert_model import FloatModel, Layer
@@ -74,13 +74,13 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
 def _float_model(graph: Exportable) -> "FloatModel":
     """The converted graph; remembered for each Exportable."""
     if graph not in _models:
-        import litert_torch
-
-        from sensorium_compile.lower.litert_model import read_float_model
-
         program = exported_program(graph)
         try:
             with _silent():
+                import litert_torch
+
+                from sensorium_compile.lower.litert_model import read_float_model
+
                 made = litert_torch.convert(folded(graph), tuple(graph.inputs.values()))
                 content = bytes(made.model_content())
         except Exception as err:  # the converter raises many kinds
@@ -108,7 +108,7 @@ def _quantized(graph: Exportable, model: "FloatModel", treated: "Sequence[tuple[
             for value, side in ((layer.taken, "in"), (layer.given, "out")):
                 statistics[value.name] = _statistic(range_of(ranges, graph.name, layer.key, side), value.rank)
     with _silent():
-        result = made.quantize(statistics or None, enable_progress_report=False)
+        result = made.quantize(statistics or None, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 
 
@@ -124,7 +124,7 @@ def _silent() -> Iterator[None]:
     before = os.environ.get(name)
     os.environ[name] = "n"
     try:
-        with quiet():
+        with silent():
             yield
     finally:
         os.environ.pop(name)

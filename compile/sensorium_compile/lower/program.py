@@ -1,7 +1,9 @@
 """A module as torch.export sees it, which every backend starts from; and what to say of an operator that one lacks."""
 
 import logging
+import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,8 @@ from sensorium_compile.lower.exportable import Exportable, positional, unwrapped
 from sensorium_compile.lower.folding import fold_batchnorm
 
 _OPERATOR = re.compile(r"\b(\w+)(?:::|\.)(\w+)(?:\.(\w+))?")  # aten.fft_rfft.default, aten::fft_rfft
-_LOGGERS = ("torch.onnx", "torch.export", "torch.utils._pytree", "onnxscript", "onnx_ir", "root")
+_LOGGERS = ("torch.onnx", "torch.export", "torch.utils._pytree", "torchao", "onnxscript", "onnx_ir", "root")
+_STDERR = 2  # the process's file descriptor
 
 _folded: WeakKeyDictionary[Exportable, nn.Module] = WeakKeyDictionary()
 _programs: WeakKeyDictionary[Exportable, ExportedProgram] = WeakKeyDictionary()
@@ -79,6 +82,22 @@ def quiet() -> Iterator[None]:
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """``quiet``, and without what compiled code writes to the process's standard error meanwhile."""
+    sys.stderr.flush()
+    kept = os.dup(_STDERR)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), _STDERR)
+        with quiet():
+            yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, _STDERR)
+        os.close(kept)
 
 
 def _chain(err: BaseException | None) -> Iterator[BaseException]:

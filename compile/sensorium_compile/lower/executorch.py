@@ -1,0 +1,182 @@
+"""Lowering to ExecuTorch with the XNNPACK delegate, quantized by pt2e with ranges that are known beforehand."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx
+from torch.export import ExportedProgram
+
+from sensorium_compile.draft import GraphDraft
+from sensorium_compile.lower.calibration import Calibration, Feeds, Ranges, layer_keys, range_of
+from sensorium_compile.lower.exportable import Exportable, inside
+from sensorium_compile.lower.program import exported_program, layer_of, silent, unsupported
+
+if TYPE_CHECKING:
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import QuantizationConfig
+
+NAME = "executorch"
+PRECISIONS = ("float32", "int8-dynamic", "int8-static")
+TOOLS = ("torch", "torchao", "executorch")
+
+_EPSILON = 2**-12  # as in XNNPACK's own configuration: the smallest scale its kernels take
+_NAME = re.compile(r"(?:^|: )(\w+\.\w+)\.\w+")  # <EdgeOpOverload: aten.mul.Tensor>: schema = ..., aten.mul.Tensor
+_LINEAR = (torch.ops.aten.linear.default,)
+_CONVOLUTION = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default)
+
+
+def missing() -> str | None:
+    """Why this backend cannot be used here, or None."""
+    absent = [package for package in ("executorch", "torchao") if find_spec(package) is None]
+    return f"pip install {' '.join(absent)}" if absent else None
+
+
+def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Collection[str] = ()) -> GraphDraft:
+    """The graph as .pte. ``int8-static`` is static convolutions with dynamic linear layers."""
+    program = exported_program(graph)
+    with silent(), torch.no_grad():
+        try:
+            if precision != "float32":
+                program = _quantized(graph, program, precision, calibration, graph.float_paths(keep))
+            model, notes = _delegated(program)
+        except (RuntimeError, KeyError, ValueError, TypeError, NotImplementedError) as err:
+            raise unsupported(graph, NAME, exported_program(graph), err) from err
+    inputs, outputs = graph.specs()
+    return GraphDraft(
+        model=model,
+        suffix=".pte",
+        backend=NAME,
+        precision=precision,
+        golden={"example": graph.example()},
+        inputs=inputs,
+        outputs=outputs,
+        notes=notes,
+        tools=TOOLS,
+    )
+
+
+def _quantized(
+    graph: Exportable, program: ExportedProgram, precision: str, calibration: Calibration, kept: Collection[str]
+) -> ExportedProgram:
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    args = tuple(graph.inputs.values())
+    quantizer = XNNPACKQuantizer()
+    for operator in _LINEAR:
+        quantizer.set_operator_type(operator, _config(dynamic=True))
+    if precision == "int8-static":
+        for operator in _CONVOLUTION:
+            quantizer.set_operator_type(operator, _config(dynamic=False))
+    quantizer.set_filter_function(lambda node: "nn_module_stack" not in node.meta or not inside(layer_of(node), kept))
+    prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
+    prepared(*args)  # the weights are observed
+    if precision == "int8-static" and _observed(prepared):
+        ranges = calibration.ranges(NAME, graph.name, lambda feeds: _ranges(graph, program, feeds))
+        _put_ranges(graph.name, prepared, ranges)
+    return torch.export.export(convert_pt2e(prepared), args)
+
+
+def _config(*, dynamic: bool) -> "QuantizationConfig":
+    """Weights int8 per channel; a static activation is observed by its least and greatest value."""
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import get_symmetric_quantization_config
+    from torchao.quantization.pt2e import MinMaxObserver
+
+    config = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
+    if dynamic:
+        return config
+    observer = MinMaxObserver.with_args(eps=_EPSILON)
+    spec = replace(config.input_activation, observer_or_fake_quant_ctr=observer)
+    return replace(config, input_activation=spec, output_activation=spec)
+
+
+def _layers(graph: fx.Graph) -> dict[str, fx.Node]:
+    """Every convolution by its key."""
+    nodes = [node for node in graph.nodes if node.target in _CONVOLUTION]
+    return dict(zip(layer_keys(map(layer_of, nodes)), nodes, strict=True))
+
+
+def _ranges(graph: Exportable, program: ExportedProgram, feeds: Sequence[Feeds]) -> Ranges:
+    """What goes in and out of each convolution over all feeds."""
+    module = program.module(check_guards=False)
+    layers = _layers(module.graph)
+    watch = _Watch(module, {n for node in layers.values() for n in (node, node.args[0]) if isinstance(n, fx.Node)})
+    for feed in feeds:
+        watch.run(*(torch.from_numpy(feed[name]) for name in graph.inputs))
+    found = {f"{key}.in": watch.seen[node.args[0]] for key, node in layers.items()}
+    return found | {f"{key}.out": watch.seen[node] for key, node in layers.items()}
+
+
+class _Watch(fx.Interpreter):
+    """Runs a graph and keeps the range of some nodes."""
+
+    def __init__(self, module: fx.GraphModule, nodes: set[fx.Node]) -> None:
+        super().__init__(module)
+        self._nodes = nodes
+        self.seen: dict[Any, tuple[float, float]] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """See fx.Interpreter."""
+        made = super().run_node(n)
+        if n in self._nodes:
+            low, high = self.seen.get(n, (math.inf, -math.inf))
+            self.seen[n] = (min(low, float(made.min())), max(high, float(made.max())))
+        return made
+
+
+def _observed(prepared: fx.GraphModule) -> dict[str, tuple[str, str]]:
+    """Observer of a static activation -> the key of the layer whose range it is to know, and which side."""
+    from torchao.quantization.pt2e import MinMaxObserver
+
+    keys = {node: key for key, node in _layers(prepared.graph).items()}
+    found = {}
+    for node in prepared.graph.nodes:
+        if node.op != "call_module" or type(prepared.get_submodule(node.target)) is not MinMaxObserver:
+            continue
+        source = node.args[0]
+        if source in keys:
+            found[node.target] = (keys[source], "out")
+        elif source.args and source.args[0] in keys:  # the relu that the quantizer makes part of a convolution
+            found[node.target] = (keys[source.args[0]], "relu")
+        else:
+            found[node.target] = next((keys[user], "in") for user in node.users if user in keys)
+    return found
+
+
+def _put_ranges(graph: str, prepared: fx.GraphModule, ranges: Ranges) -> None:
+    for target, (key, side) in _observed(prepared).items():
+        low, high = range_of(ranges, graph, key, "in" if side == "in" else "out")
+        observer = prepared.get_submodule(target)
+        observer.min_val = torch.tensor(max(low, 0.0) if side == "relu" else low)
+        observer.max_val = torch.tensor(max(high, 0.0) if side == "relu" else high)
+
+
+def _delegated(program: ExportedProgram) -> tuple[bytes, tuple[str, ...]]:
+    """The .pte, and a note of the operators that XNNPACK does not take."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+    left = Counter(
+        name
+        for node in edge.exported_program().graph.nodes
+        if node.op == "call_function" and (name := _operator(node)) is not None
+    )
+    parts = sum("executorch_call_delegate" in str(n.target) for n in edge.exported_program().graph.nodes)
+    told = ", ".join(f"{name} x{count}" for name, count in sorted(left.items()))
+    notes = (f"XNNPACK runs it in {parts} pieces; outside of it run: {told}",) if left else ()
+    return bytes(edge.to_executorch().buffer), notes
+
+
+def _operator(node: fx.Node) -> str | None:
+    """The name of an operator that is left to portable kernels, e.g. ``aten.native_layer_norm``."""
+    name = str(node.target)
+    if "executorch_call_delegate" in name or "getitem" in name:
+        return None
+    found = _NAME.search(name)
+    return found[1] if found else name
