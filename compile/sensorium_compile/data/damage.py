@@ -19,10 +19,8 @@ FRAME = 320  # 20 ms at 16 kHz: over which the level of speech is taken
 QUIET = 1e-3  # of the loudest frame's power, 30 dB: pauses and padding are not speech
 SHAKE = 0.14  # length of a shake, of the picture's side: at 96 pixels 13, a hand's finger is about 8 wide
 LIGHT = 0.035  # of the light that there was: about 5 stops
-SHOT, READ = (
-    0.6,
-    3.0,
-)  # noise of photons (variance a unit) and of the sensor (deviation), both of 255 and after the fall
+SHOT = 0.08  # variance of the noise of photons, a step of brightness (of 255)
+READ = 3.0  # deviation of the noise of the sensor, in steps of 255
 PEAK = 0.99  # of full scale: what a mixture is brought to where it exceeds it
 
 

@@ -13,7 +13,7 @@ def load_vocabulary(path: Path) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix != ".json":
-            return tuple(text.split("\n")[: text.count("\n") or None])
+            return tuple(text.removesuffix("\n").split("\n"))
         ids: dict[str, int] = json.loads(text)["model"]["vocab"]
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as err:
         raise CompileError(f"{path} is no vocabulary ({err}); give a vocab.txt or tokenizer.json of WordPiece") from err

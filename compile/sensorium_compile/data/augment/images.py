@@ -100,13 +100,15 @@ def _shapes(count: int, height: int, width: int, config: Occlusion, dice: Dice) 
     x = torch.linspace(0, 1, width, device=dice.device)[None, None, :]
     area = dice.uniform(config.area, count, 1, 1)
     aspect = dice.ratio((0.4, 2.5), count, 1, 1)
-    tall, wide = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
+    tall = (area * aspect).sqrt().clamp(max=1)
+    wide = (area / tall).clamp(max=1)
+    tall = area / wide
     centre_y, centre_x = (dice.uniform((0, 1), count, 1, 1) for _ in range(2))
     # Inside the picture, so that the area is what was asked.
     dy = (y - (centre_y * (1 - tall) + tall / 2)) / tall
     dx = (x - (centre_x * (1 - wide) + wide / 2)) / wide
     rectangle = (dy.abs() < 0.5) & (dx.abs() < 0.5)
-    ellipse = dy.square() + dx.square() < 0.25
+    ellipse = dy.square() + dx.square() < 1 / math.pi
     angle = dice.uniform((0, 2 * math.pi), count, 1, 1)
     side = _along(y, x, angle) > _edge(angle, area)
     kind = dice.integers(3, count)[:, None, None]
