@@ -1,7 +1,7 @@
 """How a running session is told: on a live screen, as plain lines, or as JSON lines."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
@@ -102,10 +102,13 @@ class ScreenTeller:
 
 
 class Absent:
-    """Notices when every sense is gone, and when one is back."""
+    """Notices when every sense is gone, and when one is back.
 
-    def __init__(self, typed: bool) -> None:
-        self._typed = typed  # whether somebody can type
+    ``others``: modalities that have a source beside camera and microphone: typed text, a sensor's readings.
+    """
+
+    def __init__(self, others: Collection[str] = ()) -> None:
+        self._others = set(others) - {"vision", "audio"}
         self._why: Absences = {}
         self._told = False
 
@@ -117,7 +120,7 @@ class Absent:
             self._why[event.modality] = trouble(event)
         else:
             self._why.pop(event.modality, None)
-        helpless = {"vision", "audio"} <= self._why.keys() and not (self._typed and "text" not in self._why)
+        helpless = {"vision", "audio"} | self._others <= self._why.keys()
         news, self._told = helpless and not self._told, helpless
         if not news:
             return None
@@ -141,7 +144,7 @@ def teller(live: Live, look_for: tuple[str, ...], json: bool) -> Iterator[Teller
 
 def tell_all(live: Live, told: Teller, events: Iterable[Event | None]) -> None:
     """Tell all of these events of a running session."""
-    absent = Absent(typed=any(source.modality == "text" for source in live.sources))
+    absent = Absent([source.modality for source in live.sources])
     for event in events:
         for opening in live.openings():
             told.opened(*opening)

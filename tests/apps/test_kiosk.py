@@ -1,6 +1,8 @@
 from tests.apps.samples_of_events import health, percept, reply, said, thing
 
+from sensorium.events import Candidate
 from sensorium.health import State
+from sensorium_apps.entry import Entry
 from sensorium_apps.kiosk import GREETING, GREETING_TYPED, SPEAK, Phase, Rules
 
 
@@ -73,3 +75,27 @@ def test_a_lost_camera_is_told() -> None:
     assert texts(Rules(), health("vision", State.ABSENT, "it was disconnected")) == [
         "I can't see right now: it was disconnected. I still answer."
     ]
+
+
+def digit(text: str, probability: float = 0.97) -> tuple[Candidate, ...]:
+    return (Candidate(text, probability, {"vision": 3.0, "audio": -0.5}), Candidate("0", 0.01, {"vision": -1.0}))
+
+
+def test_what_is_shown_or_said_is_entered_once_it_stands_and_again_only_after_it_was_gone() -> None:
+    rules = Rules(entry=Entry(frozenset("0123456789")))
+    shown = [percept(n / 5, candidates=digit("4")) for n in range(5)]
+    assert texts(rules, *shown) == ["Entered: 4 (4: 97%, by camera)"]
+    assert rules.phase is Phase.TALKING
+    passing = [percept(1.0, candidates=digit("9")), percept(1.2, candidates=digit("4", 0.3))]
+    again = [percept(2 + n / 5, candidates=digit("4")) for n in range(3)]
+    assert texts(rules, *passing, *again) == ["Entered: 4 4 (4: 97%, by camera)"]
+
+
+def test_what_is_only_probable_without_any_sense_is_not_entered_and_the_next_visitor_begins_anew() -> None:
+    rules = Rules(entry=Entry(frozenset("0123456789")))
+    prior = (Candidate("4", 0.99, {}),)
+    assert texts(rules, *(percept(n / 5, candidates=prior) for n in range(9))) == []
+    texts(rules, *(percept(3 + n / 5, candidates=digit("4")) for n in range(3)))
+    assert rules.entry.entered == ("4",)
+    texts(rules, percept(60.0))
+    assert rules.entry.entered == ()

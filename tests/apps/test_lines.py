@@ -72,3 +72,13 @@ def test_every_line_begins_with_the_seconds_since_the_first_event() -> None:
     lines = Lines()
     lines.take(health("vision", State.LIVE, seconds=100.0))
     assert lines.take(reply("Yes.", 102.5)) == ["    2.5  sensorium: Yes."]
+
+
+def test_an_answer_that_is_no_longer_among_the_best_is_told_again_when_it_returns() -> None:
+    lines = Lines(frozenset({"7", "3"}))
+    seven = (Candidate("7", 0.98, {"vision": 3.1, "audio": 2.0}), Candidate("3", 0.01, {"vision": -2.0, "audio": 0.0}))
+    prior = (Candidate("3", 0.7, {}),)
+    told_once = ["found 7: 98% (camera +3.1, microphone +2.0)"]
+    assert told(lines, percept(0.0, candidates=seven), percept(0.2, candidates=seven)) == told_once
+    assert told(lines, percept(1.0, candidates=prior)) == []  # nothing is sensed: no news, however probable
+    assert told(lines, percept(2.0, candidates=seven)) == told_once

@@ -96,7 +96,7 @@ LOST = health("vision", State.ABSENT, "camera 0: unplugged"), health("audio", St
 
 
 def test_it_is_told_once_that_every_sense_is_gone_and_again_after_one_was_back() -> None:
-    absent = Absent(typed=False)
+    absent = Absent()
     assert absent.take(LOST[0]) is None
     why = absent.take(LOST[1])
     assert why is not None
@@ -107,6 +107,6 @@ def test_it_is_told_once_that_every_sense_is_gone_and_again_after_one_was_back()
 
 
 def test_who_can_type_is_not_told_that_every_sense_is_gone_until_typing_ends() -> None:
-    absent = Absent(typed=True)
+    absent = Absent(["vision", "text"])
     assert [absent.take(event) for event in LOST] == [None, None]
     assert absent.take(health("text", State.ABSENT, "- has ended")) is not None
