@@ -7,12 +7,15 @@ import typer
 
 from sensorium_apps.commands import (
     bench,
+    compare,
     compile_,
     demo,
     describe,
     devices,
     doctor,
+    evaluate,
     headset,
+    inspect_,
     kiosk,
     pull,
     replay,
@@ -64,6 +67,9 @@ app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 app.command("compile")(compile_.compile_)
+app.command("inspect")(inspect_.inspect_)
+app.command("compare")(compare.compare)
+app.command("evaluate")(evaluate.evaluate)
 app.command("replay")(replay.replay)
 app.command("say")(say.say)
 app.command("transcribe")(transcribe.transcribe)

@@ -14,9 +14,8 @@ from sensorium.errors import SourceError
 from sensorium_apps.app import app
 from sensorium_apps.failures import CarefulGroup, explain
 
-COMMANDS = (
-    "demo run pull devices doctor compile replay say transcribe describe headset robot kiosk".split()  # noqa: SIM905
-)
+COMMANDS = "demo run pull devices doctor compile inspect compare evaluate replay say".split()  # noqa: SIM905
+COMMANDS += "transcribe describe headset robot kiosk".split()  # noqa: SIM905
 runner = CliRunner()
 
 
@@ -71,7 +70,7 @@ def test_a_missing_bundle_is_one_line_that_says_what_to_do(command: str, tmp_pat
     [
         ("transcribe missing.wav", "error: missing.wav: No such file or directory\n"),
         ("describe missing.jpg", "error: missing.jpg: No such file or directory\n"),
-        ("compile headset", "error: no recipe 'headset'; known: companion; or give a .toml file\n"),
+        ("compile headset", "error: no recipe 'headset'; known: companion"),
         ("compile companion --target gpu", "error: no target 'gpu'; known: arm-cpu, x86-cpu\n"),
         ("run --bundle missing", "error: no bundle at missing; give another --bundle, or run: "),
         ("pull nothing-like-it --list", "error: no weight, role or group 'nothing-like-it'; known: "),

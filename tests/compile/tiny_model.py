@@ -3,14 +3,18 @@
 A picture's class is its brightest channel, a sound's the loudest third; the fusion adds what is present.
 """
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import onnx.parser
 
-from sensorium.bundle import GraphEntry, TensorSpec
+from sensorium.bundle import GraphEntry, Origin, TensorSpec
 from sensorium.inputs import ImageInput, SoundInput
 from sensorium.learned import ClassesHead, ModelConfig
 from sensorium_compile.data.examples import Examples, Pool
+from sensorium_compile.draft import GraphDraft, PartDraft
 
 CLASSES = 3
 LABELS = ("red", "green", "blue")
@@ -67,3 +71,61 @@ def examples(n: int = 30, *, noise: float = 0.4, seed: int = 0) -> Examples:
     }
     rows = np.arange(n)
     return Examples(pools, {"vision": rows, "audio": np.where(rows % 10 == 9, -1, rows)}, labels)
+
+
+RECIPE = """
+name = "tiny"
+[head]
+name = "digit"
+labels = ["red", "green", "blue"]
+[modalities.vision]
+input = { kind = "image", height = 8, width = 8 }
+reader = "image_folders"
+path = "pictures"
+[modalities.audio]
+input = { kind = "sound", samples = 1800 }
+reader = "audio_folders"
+path = "sounds"
+[teacher]
+width = 8
+fusion = { kind = "late" }
+towers = { vision = { name = "none" }, audio = { name = "none" } }
+training = { steps = 1 }
+[student]
+width = 8
+fusion = { kind = "late" }
+towers = { vision = { name = "none" }, audio = { name = "none" } }
+training = { steps = 1 }
+"""
+
+
+def part(**changes: Any) -> PartDraft:
+    drafts = {name: GraphDraft(model(name)) for name in SPECS}
+    told = {
+        "role": "model",
+        "graphs": drafts,
+        "files": {"recipe": ("recipe.toml", RECIPE.encode())},
+        "config": CONFIG.model_dump(mode="json"),
+        "origins": (Origin(package="none", file="made here", sha256="0" * 64, licence="Apache-2.0"),),
+    }
+    return PartDraft(**(told | changes))
+
+
+def write_data(folder: Path, per_class: int = 12, seed: int = 0) -> None:
+    """Pictures and sounds of each class, as files; some of each show another class."""
+    import cv2
+    import soundfile
+
+    rng = np.random.default_rng(seed)
+    for index, label in enumerate(LABELS):
+        for kind in ("pictures", "sounds"):
+            (folder / kind / label).mkdir(parents=True)
+        for number in range(per_class):
+            shown = index if number % 4 else (index + 1) % CLASSES
+            image = rng.integers(0, 120, (32, 32, CLASSES))
+            image[..., shown] += 120
+            cv2.imwrite(str(folder / "pictures" / label / f"{number}.png"), image[..., ::-1].astype(np.uint8))
+            heard = index if number % 3 else (index + 1) % CLASSES
+            sound = rng.uniform(-0.2, 0.2, 1800)
+            sound[heard * 600 : (heard + 1) * 600] *= 4
+            soundfile.write(folder / "sounds" / label / f"{number}.wav", sound, 16_000)

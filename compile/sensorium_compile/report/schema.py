@@ -1,15 +1,17 @@
 """``report.json``: every figure that a compile run measured, with what it rests on."""
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from sensorium.bundle import Origin
 from sensorium_compile.errors import CompileError
 from sensorium_compile.gate import Form, Scores, Shift, SubsetFigures, Verdict, contribution_shift, figures
-from sensorium_compile.measure import FormLatency
-from sensorium_compile.profile import BlockTime
+
+if TYPE_CHECKING:  # a report is read where nothing that measures is installed
+    from sensorium_compile.measure import FormLatency
+    from sensorium_compile.profile import BlockTime
 
 JSON_NAME = "report.json"
 SCHEMA_VERSION = 1
@@ -64,7 +66,9 @@ class StageFigures(_Row):
     hard: dict[str, JsonValue] = {}  # the hard protocol's table, cell by cell
 
     @classmethod
-    def of(cls, name: str, scores: Scores, reference: Scores | None = None, latency: FormLatency | None = None) -> Self:
+    def of(
+        cls, name: str, scores: Scores, reference: Scores | None = None, latency: "FormLatency | None" = None
+    ) -> Self:
         """From what was scored and measured."""
         return cls(
             name=name,
@@ -109,7 +113,7 @@ class CandidateRow(_Row):
         precision: str,
         variant: str = "",
         reference: Scores | None = None,
-        latency: FormLatency | None = None,
+        latency: "FormLatency | None" = None,
         size_bytes: int = 0,
     ) -> Self:
         """From what was scored, measured and judged."""
@@ -160,7 +164,7 @@ class Block(_Row):
     reason: str = ""  # why not quantized: "costs 2.1 points in audio", "slower in int8"
 
     @classmethod
-    def of(cls, graph: str, told: BlockTime, *, precision: str = "", reason: str = "") -> Self:
+    def of(cls, graph: str, told: "BlockTime", *, precision: str = "", reason: str = "") -> Self:
         """From a profile."""
         return cls(graph=graph, block=told.block, ms=told.ms, share=told.share, precision=precision, reason=reason)
 
@@ -247,5 +251,5 @@ def parse_report(content: bytes | str, where: str) -> Report:
         raise CompileError(f"{where}: {'.'.join(map(str, first['loc'])) or 'report'}: {first['msg']}") from err
 
 
-def _medians(latency: FormLatency | None) -> dict[str, float]:
+def _medians(latency: "FormLatency | None") -> dict[str, float]:
     return {subset: one.median_ms for subset, one in latency.subsets.items()} if latency else {}
