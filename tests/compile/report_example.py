@@ -38,8 +38,14 @@ def form(name: str, *accuracies: float, ms: float, size: int, drop: float | None
         ms=ms,
         ms_by_subset={"vision": ms * 0.5, "audio": ms * 0.6, "vision+audio": ms},
         hard={
-            "speech at 0 dB, half covered": {s: round(a - 0.12, 3) for s, a in zip(SUBSETS, accuracies, strict=True)},
-            "each sense missing in half": {"vision+audio": round(accuracies[2] - 0.04, 3)},
+            f"{audio}/{vision}/{there}": row(round(accuracies[2] - loss, 3))
+            for audio, vision, there, loss in (
+                ("absent", "covered", "vision", 0.13),
+                ("noise0", "absent", "audio", 0.16),
+                ("noise0", "covered", "both", 0.05),
+                ("noise0", "covered", "either", 0.14),
+                ("noise0", "dark", "both", 0.08),
+            )
         },
     )
 

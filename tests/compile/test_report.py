@@ -183,3 +183,17 @@ def test_small_blocks_are_added_up() -> None:
 
 def test_the_worst_subset_of_a_form_is_known() -> None:
     assert form("x", 0.9, 0.8, 0.95, ms=1, size=1).worst[0] == "audio"
+
+
+def test_a_form_that_could_not_be_measured_leaves_the_table_as_it_is() -> None:
+    report = example()
+    bare = StageFigures(name="litert", subsets={}, size_bytes=10, ms=1.0)
+    text = parsed(report.model_copy(update={"shipped": bare})).text
+    assert "not measured" in text
+    assert "98.5%" in text, "the headline is the student's"
+
+
+def test_the_hard_protocol_is_told_by_condition_and_by_what_is_there() -> None:
+    text = parsed(example()).text
+    assert "noise0coveredteacher86.9%83.9%94.9%85.9%·" in text
+    assert "noise0darkteacher·83.9%91.9%··" in text

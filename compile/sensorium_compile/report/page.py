@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from functools import cache
 
 import jinja2
-from pydantic import JsonValue
 
 from sensorium_compile.report import charts
 from sensorium_compile.report.schema import Report, StageFigures, SubsetRow
+
+ABSENT = "absent"  # see sensorium_compile.data.protocol, which names the cells AUDIO/VISION/THERE
+THERE = ("vision", "audio", "both", "either", "independent")
 
 
 def render(report: Report) -> str:
@@ -27,6 +29,7 @@ def render(report: Report) -> str:
         bars=charts.bars(report.blocks),
         kept=[block for block in report.blocks if block.reason],
         hard=_hard(report.forms),
+        there=THERE,
         longest_stage=max((stage.seconds for stage in report.stages), default=0.0) or 1.0,
     )
 
@@ -47,9 +50,9 @@ def _template() -> jinja2.Template:
 def _tiles(report: Report) -> list[tuple[str, str, str]]:
     """The headline: a figure, what it is, and a remark."""
     tiles = []
-    shipped = report.shipped or report.student
-    if shipped is not None:
-        subset, row = shipped.worst
+    told = next((form for form in (report.shipped, report.student) if form is not None and form.subsets), None)
+    if told is not None:
+        subset, row = told.worst
         tiles.append((_percent(row.accuracy), f"{report.metric} of the worst subset", f"{subset}, n = {row.n}"))
     named = {
         "size_ratio": ("{:.3g}×", "the teacher's size"),
@@ -64,30 +67,20 @@ def _tiles(report: Report) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _hard(forms: Mapping[str, StageFigures]) -> tuple[list[str], list[tuple[str, list[tuple[str, list[str]]]]]] | None:
-    """Columns, and per cell of the hard protocol the forms' figures by subset; None where nothing was measured."""
-    cells = list(dict.fromkeys(cell for form in forms.values() for cell in form.hard))
-    columns: dict[str, None] = {}
-    for form in forms.values():
-        for told in form.hard.values():
-            columns |= dict.fromkeys(told if isinstance(told, dict) else ["accuracy"])
-    if not cells:
-        return None
-    table = [
-        (
-            cell,
-            [(name, [_cell(form.hard[cell], c) for c in columns]) for name, form in forms.items() if cell in form.hard],
-        )
-        for cell in cells
+def _hard(forms: Mapping[str, StageFigures]) -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
+    """Sound and picture, and for each form its figures by which senses are there, in the order of ``THERE``."""
+    names = dict.fromkeys(cell for form in forms.values() for cell in form.hard)
+    conditions = dict.fromkeys(tuple(name.split("/")[:2]) for name in names if name.split("/")[-1] in THERE[2:])
+    return [
+        (audio, vision, [(form, _cells(told.hard, audio, vision)) for form, told in forms.items() if told.hard])
+        for audio, vision in conditions
     ]
-    return list(columns), table
 
 
-def _cell(told: JsonValue, column: str) -> str:
-    """A share as percent, whether it is a number or a row with its interval."""
-    value = told.get(column) if isinstance(told, dict) else told
-    value = value.get("accuracy") if isinstance(value, dict) else value
-    return _percent(value) if isinstance(value, int | float) else "·"
+def _cells(hard: Mapping[str, SubsetRow], audio: str, vision: str) -> list[str]:
+    """The figures of one pair of conditions; a dot where one was not measured."""
+    names = [f"{ABSENT}/{vision}/vision", f"{audio}/{ABSENT}/audio", *(f"{audio}/{vision}/{t}" for t in THERE[2:])]
+    return [_percent(hard[name].accuracy) if name in hard else "·" for name in names]
 
 
 def _percent(share: float) -> str:

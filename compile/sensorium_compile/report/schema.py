@@ -63,7 +63,7 @@ class StageFigures(_Row):
     size_bytes: Count | None = None
     ms: Positive | None = None  # median of one answer with every sense, one thread
     ms_by_subset: dict[str, Positive] = {}
-    hard: dict[str, JsonValue] = {}  # the hard protocol's table, cell by cell
+    hard: dict[str, SubsetRow] = {}  # the hard protocol: cell AUDIO/VISION/THERE -> figures
 
     @classmethod
     def of(
