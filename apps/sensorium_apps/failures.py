@@ -31,6 +31,7 @@ EXTRAS = {
     "pyaudio": "mic",
     "xllamacpp": "reword",
     "onnx": "compile",
+    "jinja2": "compile",
     "packaging": "compile",
     "mcap": "apps",
     "matplotlib": "apps",
