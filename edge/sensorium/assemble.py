@@ -58,9 +58,11 @@ def assemble(
     if detector or classifier:
         encoders["vision"] = VisionEncoder(detector, classifier)
     voice_activity = opened("voice_activity", VoiceActivity)
-    if voice_activity or tagger:
-        encoders["audio"] = AudioEncoder(voice_activity, tagger)
     learned = _learned(bundle, threads, voice_activity)
+    # Beside a model the voice detector may be there for it alone, with nothing that recognises what is said.
+    talks = voice_activity if recogniser or not learned else None
+    if talks or tagger:
+        encoders["audio"] = AudioEncoder(talks, tagger)
     senses = bool(detector or classifier or tagger)
     texts = look_for or (*(detector.labels if detector else ()), *(tagger.told if tagger else ()))
     return Parts(

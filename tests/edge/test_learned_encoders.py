@@ -133,6 +133,15 @@ def test_two_words_do_not_stand_in_one_window() -> None:
     assert loud.max() - loud.min() < 0.3 * RATE_HZ
 
 
+def test_a_breath_after_a_word_is_not_another_word() -> None:
+    encoder, tower = listening(RATE_HZ)
+    hear(encoder, sound((0.5, 1e-3), (0.3, 0.2), (0.4, 1e-3), (0.3, 0.01), (0.6, 1e-3)))
+    assert all(np.abs(window).max() > 0.1 for window in tower.given)
+    tower.given.clear()
+    hear(encoder, sound((0.5, 1e-3), (0.3, 0.01), (0.6, 1e-3)), 10 * NS_PER_S)  # by itself it is one
+    assert tower.given
+
+
 def test_nothing_goes_on_over_a_gap() -> None:
     encoder, tower = listening()
     hear(encoder, sound((0.5, 1e-3), (0.25, 0.2)))

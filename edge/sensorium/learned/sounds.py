@@ -31,6 +31,8 @@ MIN_SILENCE = RATE_HZ * 200 // 1000  # the stop within a word ("six") lasts up t
 AROUND = RATE_HZ // 10  # kept before and after: soft consonants stay below the threshold
 SO_FAR_NS = 200 * NS_PER_MS  # an utterance under way is looked at so often, as a session ticks ...
 SO_FAR_MIN = RATE_HZ * 300 // 1000  # ... once there is most of a word
+# A breath or a click of the lips after a word is not another word: what is so much softer than one before.
+SOFTER_DB, JUST_BEFORE = 15.0, 3 * RATE_HZ
 ALWAYS_NS = NS_PER_S  # sound that is always listened to is looked at once a second
 OWN_VOICE = 0.6  # share of a chunk that is echo from which on nobody else is heard in it
 GAP_NS = 500 * NS_PER_MS  # of lost sound, over which nothing goes on
@@ -70,6 +72,7 @@ class LearnedSounds:
         self._state = GateState()
         self._kept.clear()
         self._told_end = 0  # where the last whole utterance ended [samples]
+        self._told_level = -np.inf  # and how loud it was [dB of full scale]
         self._looked_ns = 0
         self._alone = 0  # samples without echo until now
 
@@ -117,17 +120,35 @@ class LearnedSounds:
         self._state, events = self._gate.step(self._state, 0.0 if own else probability)
         ends = [event for event in events if isinstance(event, SpeechEnds)]
         if ends:
-            self._looked_ns = end_ns
-            window = self._window(ends[-1].start, ends[-1].end)
-            self._told_end = ends[-1].end
-            return window
+            return self._ended(ends[-1], end_ns)
         stretch = self._state.stretch
         if stretch is None or not stretch.sure or stretch.quiet is not None:
             return None
         if self._state.heard - stretch.start < SO_FAR_MIN or end_ns - self._looked_ns < SO_FAR_NS:
             return None
+        start = max(self._told_end, stretch.start - AROUND)
+        if self._is_soft(start, self._state.heard):
+            return None
         self._looked_ns = end_ns
-        return self._window(max(self._told_end, stretch.start - AROUND), self._state.heard)
+        return self._window(start, self._state.heard)
+
+    def _ended(self, event: SpeechEnds, end_ns: int) -> NDArray[np.float32] | None:
+        if self._is_soft(event.start, event.end):
+            return None
+        window = self._window(event.start, event.end)
+        self._looked_ns, self._told_end = end_ns, event.end
+        self._told_level = self._level(event.start, event.end)
+        return window
+
+    def _is_soft(self, start: int, end: int) -> bool:
+        just_before = start - self._told_end < JUST_BEFORE
+        return just_before and self._level(start, end) < self._told_level - SOFTER_DB
+
+    def _level(self, start: int, end: int) -> float:
+        """Of the loudest chunk between these places [dB of full scale]."""
+        first = self._state.heard // CHUNK - len(self._kept)  # number of the oldest kept chunk
+        chunks = range(max(start // CHUNK - first, 0), min(-(-end // CHUNK) - first, len(self._kept)))
+        return max((level_dbfs(self._kept[i]) for i in chunks), default=-np.inf)
 
     def _window(self, start: int, end: int) -> NDArray[np.float32]:
         """The utterance from ``start`` to ``end`` in the middle of what was heard around it, float32 (samples,).
