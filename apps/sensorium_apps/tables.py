@@ -13,8 +13,8 @@ def console() -> "Console":
     """Standard output."""
     from rich.console import Console
 
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(width=PIPE_WIDTH, highlight=False)
+    found = Console(highlight=False, markup=False)
+    return found if found.is_terminal else Console(width=PIPE_WIDTH, highlight=False, markup=False)
 
 
 def table(*headers: str, title: str = "", right: tuple[int, ...] = ()) -> "Table":

@@ -7,6 +7,7 @@ from tests.compile.report_example import example
 from tests.compile.tiny import tiny_part
 from typer.testing import CliRunner, Result
 
+from sensorium.bundle import Origin
 from sensorium.bundle.loaded import host_target
 from sensorium_apps.app import app
 from sensorium_compile.draft import GraphDraft
@@ -112,3 +113,9 @@ def test_bundles_without_reports_are_compared_too(bundle: Path, tmp_path: Path) 
     shown = run("compare", bundle, tmp_path / "other").stdout
     assert "- part model" in shown
     assert "+ part adder" in shown
+
+
+def test_brackets_in_names_are_text_and_no_markup(tmp_path: Path) -> None:
+    origin = Origin(package="[/bold] [red]x", file="f", sha256="0" * 64, licence="MIT")
+    pack("tiny", host_target(), {"model": tiny_model.part(origins=(origin,))}, tmp_path / "tiny")
+    assert "[/bold] [red]x" in run("inspect", tmp_path / "tiny").stdout

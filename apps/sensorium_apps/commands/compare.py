@@ -37,15 +37,15 @@ def _print(told: dict[str, Any]) -> None:
 
     out = console()
     if told["same"]:
-        out.print(f"{told['a']} and {told['b']} are the same, byte for byte", markup=False)
+        out.print(f"{told['a']} and {told['b']} are the same, byte for byte")
         return
-    out.print(f"a: {told['a']}\nb: {told['b']}", markup=False)
+    out.print(f"a: {told['a']}\nb: {told['b']}")
     made = table("what", "a", "b", "change")
     for row in (*_totals(told), *_subsets(told["subsets"]), *_latencies(told["ms_by_subset"])):
         made.add_row(*row)
     out.print(made)
     for line in (*_parts(told), *_rest(told)):
-        out.print(line, markup=False)
+        out.print(line)
 
 
 def _totals(told: dict[str, Any]) -> list[tuple[str, str, str, str]]:

@@ -35,15 +35,15 @@ def inspect_(
         typer.echo(jsonlib.dumps(told, ensure_ascii=False))
         return
     out = console()
-    out.print(f"{told['name']} for {told['target']}: {mb(told['size_bytes'])} MB, {told['bundle']}", markup=False)
-    out.print(f"sha256 of its manifest: {told['digest']}", markup=False)
+    out.print(f"{told['name']} for {told['target']}: {mb(told['size_bytes'])} MB, {told['bundle']}")
+    out.print(f"sha256 of its manifest: {told['digest']}")
     for made in _tables(told):
         out.print()
         out.print(made)
     out.print()
-    out.print("made with " + ", ".join(f"{tool} {version}" for tool, version in told["tools"].items()), markup=False)
+    out.print("made with " + ", ".join(f"{tool} {version}" for tool, version in told["tools"].items()))
     for note in told["notes"]:
-        out.print(f"note: {note}", markup=False)
+        out.print(f"note: {note}")
 
 
 def _tables(told: dict[str, Any]) -> "Iterator[Table]":
