@@ -69,6 +69,15 @@ def pack(name: str, target: str, parts: Mapping[str, PartDraft], out: Path) -> M
     return manifest
 
 
+def deliver(folder: Path, out: Path) -> None:
+    """Copy a bundle (with what lies beside its manifest) to ``out``, a folder or a .zip file; whole or not at all."""
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    if out.suffix == ".zip":
+        _write_zip(files, out)
+    else:
+        _write_folder(files, out)
+
+
 def _add_part(part: str, draft: PartDraft, files: dict[str, bytes], golden: dict[str, Array]) -> PartEntry:
     graphs = {}
     for name, graph in draft.graphs.items():

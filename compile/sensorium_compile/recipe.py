@@ -5,29 +5,155 @@ import tomllib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from sensorium.bundle import Bundle
 from sensorium.errors import unknown
+from sensorium.inputs import InputSpec
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
+from sensorium_compile.train.options import DistilOptions, TrainingOptions
 from sensorium_compile.zoo import Weights
 
 TARGETS = ("arm-cpu", "x86-cpu")  # what ONNX Runtime's own kernels execute; the graphs are the same
 
 Progress = Callable[[str, int, int], None]  # what is being made, how many are done, how many there are
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
-class Recipe(BaseModel):
-    """A bundle of ready parts."""
 
+class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+
+class Recipe(_Table):
+    """A bundle of ready parts."""
+
+    name: Name
     description: str = ""
     parts: tuple[str, ...] = Field(min_length=1)
+
+
+class ReaderPlan(_Table):
+    """Where samples come from."""
+
+    reader: str  # by name: image_folders, fsdd, ..., or one that a plugin registers
+    path: str = ""  # the folder inside --data
+    options: dict[str, JsonValue] = {}  # the reader's own
+    licence: str = ""
+    credit: str = ""
+
+
+class ModalityPlan(ReaderPlan):
+    """One modality: what its samples are, and which data teaches it."""
+
+    input: InputSpec
+    extra: tuple[ReaderPlan, ...] = ()  # more to train on, never to measure with
+
+
+class HeadPlan(_Table):
+    """What is told: one of these labels."""
+
+    name: Name = "answer"
+    kind: Literal["classes"] = "classes"
+    labels: tuple[str, ...] = Field(min_length=2)
+    answers: bool = False  # whether the labels answer the question that the modality of text holds
+
+
+class FusionPlan(_Table):
+    """Which fusion, and how large."""
+
+    kind: Literal["late", "cross", "unified"] = "cross"
+    depth: Annotated[int, Field(ge=1, le=24)] = 1
+    heads: Annotated[int, Field(ge=1)] = 4
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class ModelPlan(_Table):
+    """A teacher or a student: a tower a modality (``name`` and the tower's own options), the fusion, the training."""
+
+    width: Annotated[int, Field(ge=8)]
+    towers: dict[str, dict[str, JsonValue]]
+    fusion: FusionPlan = FusionPlan()
+    training: TrainingOptions
+
+
+class SplitPlan(_Table):
+    """Which groups (persons, speakers, sessions) are kept for measuring: by name, the rest by seeded share."""
+
+    hold_out: dict[str, tuple[str, ...]] = {}  # modality -> groups; a modality without one gives a share of its groups
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: int = 0
+
+
+class PrunePlan(_Table):
+    """Structured pruning of the student's convolutions by magnitude, then ``steps`` more of distillation."""
+
+    ratio: Annotated[float, Field(ge=0, lt=0.95)] = 0.0
+    steps: Annotated[int, Field(ge=0)] = 0
+
+
+class GatePlan(_Table):
+    """What a lowered form may cost."""
+
+    max_drop: Annotated[float, Field(ge=0)] = 1.0  # points of accuracy in the worst subset
+    min_cosine: Annotated[float, Field(ge=0, le=1)] = 0.99  # to eager on golden inputs
+    min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.99  # of decisions with eager, where there is data
+
+
+class ModelRecipe(_Table):
+    """A bundle around one learned model."""
+
+    name: Name
+    description: str = ""
+    plugins: tuple[str, ...] = ()  # packages that register readers and towers
+    pairing: Literal["label", "given"] = "label"  # by label, drawn anew each time; or as the reader gives them
+    modalities: dict[Name, ModalityPlan] = Field(min_length=1)
+    head: HeadPlan
+    split: SplitPlan = SplitPlan()
+    augment: dict[str, dict[str, JsonValue]] = {}  # modality -> what sensorium_compile.data.augment takes
+    teacher: ModelPlan
+    student: ModelPlan
+    distil: DistilOptions = DistilOptions()
+    prune: PrunePlan = PrunePlan()
+    gate: GatePlan = GatePlan()
+
+    @property
+    def vocabulary(self) -> str | None:
+        """The vocabulary of the modality of text, one WordPiece a line; None where there is no text.
+
+        It is what the reader is told as ``vocabulary``. Raises CompileError when that is missing.
+        """
+        for name, plan in self.modalities.items():
+            if plan.input.kind == "text":
+                given = plan.options.get("vocabulary")
+                if not isinstance(given, str):
+                    raise CompileError(f"modalities.{name}.options.vocabulary: give the file of its vocabulary")
+                from sensorium_compile.data.vocabulary import vocabulary_file
+
+                return vocabulary_file(given).read_text(encoding="utf-8")
+        return None
+
+    @model_validator(mode="after")
+    def _towers_fit(self) -> "ModelRecipe":
+        for which, plan in (("teacher", self.teacher), ("student", self.student)):
+            if set(plan.towers) != set(self.modalities):
+                raise ValueError(
+                    f"{which}.towers are {sorted(plan.towers)}, the modalities {sorted(self.modalities)}; "
+                    f"one tower for each"
+                )
+            if plan.width % plan.fusion.heads:
+                raise ValueError(f"{which}.width {plan.width} is no multiple of fusion.heads {plan.fusion.heads}")
+        for key in (*self.augment, *self.split.hold_out):
+            if key not in self.modalities:
+                raise ValueError(unknown("modality", key, self.modalities))
+        return self
+
+
+AnyRecipe: TypeAlias = Recipe | ModelRecipe
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -36,32 +162,76 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
 
 
-def load_recipe(text: str) -> Recipe:
-    """A recipe by name, or from a TOML file; raises CompileError naming the key and what is allowed."""
+def recipe_text(text: str) -> str:
+    """The TOML of a recipe by name or from a file; raises CompileError where there is none."""
     path = Path(text)
     if path.suffix == ".toml":
         if not path.is_file():
             raise CompileError(f"no recipe file {text}")
-        content = path.read_text(encoding="utf-8")
-    elif text in recipe_names():
-        content = (resources.files("sensorium_compile") / "recipes" / f"{text}.toml").read_text(encoding="utf-8")
-    else:
-        raise CompileError(unknown("recipe", text, recipe_names()) + "; or give a .toml file")
+        return path.read_text(encoding="utf-8")
+    if text in recipe_names():
+        return (resources.files("sensorium_compile") / "recipes" / f"{text}.toml").read_text(encoding="utf-8")
+    raise CompileError(unknown("recipe", text, recipe_names()) + "; or give a .toml file")
+
+
+def load_recipe(text: str) -> AnyRecipe:
+    """A recipe by name, or from a TOML file; raises CompileError naming the key and what is allowed."""
+    return parse_recipe(recipe_text(text), text)
+
+
+def parse_recipe(content: str, where: str) -> AnyRecipe:
+    """A recipe from TOML; ``where`` it came from is for the message."""
     try:
-        return Recipe.model_validate(tomllib.loads(content))
+        table = tomllib.loads(content)
     except tomllib.TOMLDecodeError as err:
-        raise CompileError(f"recipe {text} is no TOML: {err}") from err
+        raise CompileError(f"recipe {where} is no TOML: {err}") from err
+    kind: type[BaseModel] = Recipe if "parts" in table else ModelRecipe
+    try:
+        made = kind.model_validate(table)
     except ValidationError as err:
-        first = err.errors()[0]
-        raise CompileError(f"recipe {text}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from err
+        raise CompileError(f"recipe {where}: {_first(err, kind)}") from err
+    assert isinstance(made, Recipe | ModelRecipe)
+    if isinstance(made, ModelRecipe):
+        import_plugins(made.plugins)
+    return made
+
+
+def import_plugins(names: tuple[str, ...]) -> None:
+    """Import the packages that register a recipe's own readers and towers."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as err:
+            raise CompileError(f"plugin {name} cannot be imported: {err}; pip install it here first") from err
+
+
+def _first(err: ValidationError, kind: type[BaseModel]) -> str:
+    """The first thing that is wrong: the key, what was given, what is allowed."""
+    first = err.errors()[0]
+    loc = [str(part) for part in first["loc"]]
+    where = ".".join(loc) or "the recipe"
+    if first["type"] == "extra_forbidden":
+        return f"no key {where!r}; known here: {', '.join(_siblings(kind, loc[:-1])) or 'see the documentation'}"
+    given = first.get("input")
+    shown = "" if isinstance(given, dict) else f"; given {given!r}"
+    return f"{where}: {first['msg']}{shown}"
+
+
+def _siblings(kind: Any, path: list[str]) -> list[str]:
+    """The keys that are known at that place."""
+    for part in path:
+        field = getattr(kind, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        kind = field.annotation
+    return sorted(getattr(kind, "model_fields", {}))
 
 
 def compile_recipe(
     recipe: Recipe, target: str, out: Path, weights: Weights, progress: Progress = lambda *_: None
 ) -> Bundle:
     """Build every part from its weights and pack them into ``out``; returns the bundle, opened and checked."""
-    if target not in TARGETS:
-        raise CompileError(unknown("target", target, TARGETS))
+    check_target(target)
     drafts: dict[str, PartDraft] = {}
     for done, name in enumerate(recipe.parts):
         progress(name, done, len(recipe.parts) + 1)
@@ -72,6 +242,12 @@ def compile_recipe(
     return Bundle(out, target=target)
 
 
+def check_target(target: str) -> None:
+    """Raise CompileError for a target that nothing here is compiled for."""
+    if target not in TARGETS:
+        raise CompileError(unknown("target", target, TARGETS))
+
+
 def _builder(name: str) -> Callable[[Weights], PartDraft]:
     known = [f.name.removesuffix(".py") for f in resources.files("sensorium_compile.parts").iterdir()]
     known = [n for n in known if not n.startswith("_")]
@@ -79,3 +255,5 @@ def _builder(name: str) -> Callable[[Weights], PartDraft]:
         raise CompileError(unknown("part", name, known))
     build: Callable[[Weights], PartDraft] = importlib.import_module(f"sensorium_compile.parts.{name}").build
     return build
+
+

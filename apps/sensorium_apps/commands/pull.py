@@ -16,7 +16,9 @@ def pull(
         list[str] | None,
         typer.Argument(help="Weights, roles or groups; default: what the companion is built from."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of the zoo, test data too.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All of the zoo, test data too; not the speakers to train with.")
+    ] = False,
     show: Annotated[bool, typer.Option("--list", help="Only show what there is, with sizes and licences.")] = False,
     json: options.Json = False,
 ) -> None:
@@ -33,9 +35,9 @@ def pull(
     from sensorium_compile.zoo import ALL, COMPANION, Weights, choose
 
     weights = Weights()
-    wanted = [ALL] if every or (show and not names) else names or [COMPANION]
+    wanted = [ALL] if every else names or [COMPANION]
     if show:
-        _show(weights, choose(weights.zoo, wanted), json)
+        _show(weights, choose(weights.zoo, wanted) if every or names else weights.zoo, json)
     else:
         _tell(_pull(weights, wanted), json)
 

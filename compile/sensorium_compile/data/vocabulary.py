@@ -1,6 +1,7 @@
 """WordPiece vocabularies from files."""
 
 import json
+from importlib import resources
 from pathlib import Path
 
 from sensorium.components.embedder import WordPiece
@@ -28,3 +29,15 @@ def load_tokenizer(path: Path) -> WordPiece:
         return WordPiece(load_vocabulary(path), max_tokens=512)
     except BundleError as err:
         raise CompileError(f"{path}: {err}") from err
+
+
+def vocabulary_file(given: str) -> Path:
+    """A vocabulary by its path, or by its name among the checkpoints that come with Sensorium: ``vqa/vocab.txt``.
+
+    Raises CompileError where it is neither.
+    """
+    shipped = Path(str(resources.files("sensorium_compile"))) / "checkpoints" / given
+    for path in (Path(given), shipped):
+        if path.is_file():
+            return path
+    raise CompileError(f"no vocabulary {given}; give the path of a vocab.txt or tokenizer.json")

@@ -4,8 +4,6 @@ from typing import cast
 
 from torch import Tensor, nn
 
-MASKED = -30.0  # -1e4 would set the scale of an int8 score and wreck it; e^-30 is nothing in float32 as well
-
 
 class Attention(nn.Module):
     """Multi-head attention (arXiv 1706.03762) of queries (batch, n, width) over keys (batch, m, width)."""
@@ -16,16 +14,13 @@ class Attention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.out = nn.Linear(width, width)
 
-    def forward(self, queries: Tensor, keys: Tensor, bias: Tensor | None = None) -> Tensor:
-        """``bias`` (batch, 1, 1, m) is added to the scores."""
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """See the class."""
         batch, width = queries.shape[0], queries.shape[2]
         q = self.query(queries).view(batch, -1, self.heads, self.size).transpose(1, 2)  # (b, heads, n, size)
         k = self.key(keys).view(batch, -1, self.heads, self.size).permute(0, 2, 3, 1)  # (b, heads, size, m)
         v = self.value(keys).view(batch, -1, self.heads, self.size).transpose(1, 2)
-        scores = (q * self.size**-0.5) @ k
-        if bias is not None:
-            scores = scores + bias
-        mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, -1, width)
+        mixed = ((q * self.size**-0.5 @ k).softmax(-1) @ v).transpose(1, 2).reshape(batch, -1, width)
         return cast(Tensor, self.out(mixed))
 
 
@@ -39,8 +34,8 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, ratio * width), nn.ReLU(), nn.Linear(ratio * width, width))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, bias: Tensor | None = None, context: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """(batch, n, width) -> the same."""
         normed = self.norm1(x)
-        x = x + self.dropout(self.attention(normed, normed if context is None else context, bias))
+        x = x + self.dropout(self.attention(normed, normed if context is None else context))
         return cast(Tensor, x + self.dropout(self.mlp(self.norm2(x))))

@@ -2,7 +2,9 @@
 
 A fusion takes the tokens of every modality in the model's order, each (batch, count, width), and presence
 (batch, modalities); it gives (batch, width). What is absent must not matter at all, whatever its tokens hold: its place is
-taken by a learned missing token (arXiv 2401.11470). With nothing present there still is an answer: the prior.
+taken by learned missing tokens (arXiv 2401.11470), which are attended to like any other: no attention mask, whose large
+negative scores wreck int8, and whose all-masked row is NaN on some backends. With nothing present there still is an
+answer: the prior.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from sensorium.errors import unknown
 from sensorium_compile.errors import CompileError
-from sensorium_compile.model.attention import MASKED, Block
+from sensorium_compile.model.attention import Block
 
 
 class Fusion(nn.Module):
@@ -70,14 +72,12 @@ class CrossModalFusion(Fusion):
         streams = _with_missing(tokens, presence, self.missing, self.kind)
         batch = presence.shape[0]
         first = self.token.expand(batch, -1, -1)
-        # The class token is among what is looked at, so that something always is.
-        bias = _bias(presence, tuple(self.counts.values()))
         for layer in self.cross:
             context = torch.cat([first, *streams], 1)
             blocks = cast(nn.ModuleList, layer)
-            streams = [block(own, bias, context) for block, own in zip(blocks, streams, strict=True)]
+            streams = [block(own, context) for block, own in zip(blocks, streams, strict=True)]
         context = torch.cat([first, *streams], 1)
-        return cast(Tensor, self.norm(self.read(first, bias, context)))[:, 0]
+        return cast(Tensor, self.norm(self.read(first, context)))[:, 0]
 
 
 class UnifiedFusion(Fusion):
@@ -97,9 +97,8 @@ class UnifiedFusion(Fusion):
         """See Fusion."""
         streams = _with_missing(tokens, presence, self.missing, self.kind)
         x = torch.cat([self.token.expand(presence.shape[0], -1, -1), *streams], 1)
-        bias = _bias(presence, tuple(self.counts.values()))
         for block in self.blocks:
-            x = block(x, bias)
+            x = block(x)
         return cast(Tensor, self.norm(x[:, 0]))
 
 
@@ -124,13 +123,6 @@ def _with_missing(
         there = presence[:, i].view(-1, 1, 1)
         made.append(own * there + missing[i] * (1 - there) + kind[i])
     return made
-
-
-def _bias(presence: Tensor, counts: tuple[int, ...]) -> Tensor:
-    """(batch, 1, 1, 1 + tokens): 0 for the class token and what is there, MASKED for what is not."""
-    absent = torch.cat([(1 - presence[:, i : i + 1]).expand(-1, count) for i, count in enumerate(counts)], 1)
-    shown = torch.zeros_like(absent[:, :1])
-    return (torch.cat([shown, absent], 1) * MASKED)[:, None, None, :]
 
 
 def _mlp(width: int) -> nn.Sequential:

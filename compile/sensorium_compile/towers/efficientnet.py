@@ -66,6 +66,8 @@ class MBConv(nn.Module):
 class EfficientNetTower(Tower):
     """Image float32 (batch, 3, height, width) RGB of 0..255 -> tokens (batch, grid * grid, width)."""
 
+    PRETRAINED = ("stem", "blocks", "head")  # parts that start from published weights
+
     def __init__(self, side: tuple[int, int], options: EfficientNetOptions) -> None:
         plan = _plan(options)
         head = options.stages == len(STAGES)

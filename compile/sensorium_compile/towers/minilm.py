@@ -50,6 +50,8 @@ class BertLayer(nn.Module):
 class MiniLmTower(Tower):
     """Text int64 (batch, n), WordPiece ids, 0 for padding -> tokens (batch, 1 or n, width)."""
 
+    PRETRAINED = ("words", "norm", "blocks")  # parts that start from published weights
+
     def __init__(self, length: int, options: MiniLmOptions) -> None:
         super().__init__(1 if options.pool == "mean" else length, options.width or WIDTH)
         self.pool = options.pool

@@ -97,6 +97,8 @@ class SpeechNetwork(nn.Module):
 class SpeechTower(Tower):
     """Sound float32 (batch, samples) in [-1, 1] at 16 kHz -> tokens (batch, count, width)."""
 
+    PRETRAINED = ("network",)  # parts that start from published weights
+
     def __init__(self, samples: int, options: SpeechOptions) -> None:
         mel = LogMel(samples)
         network = SpeechNetwork(mel.frames, options.blocks, options.narrow)

@@ -1,7 +1,7 @@
 """The zoo as data (``zoo.toml``): which real weights there are, where from, and what each must hash to."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -27,23 +27,29 @@ class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Entry(_Data):
-    """One weight or data file inside one version of one package."""
+class _Source(_Data):
+    """What the files of one package have in common."""
 
-    name: PlainName
     role: PlainName | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     group: Annotated[tuple[PlainName, ...], Field(min_length=1)]  # what it is pulled with
     registry: Registry
     package: Pinned  # "silero-vad==6.2.3"
-    path: InnerPath  # inside the wheel, or inside the npm package's folder
-    sha256: Sha256
     size: Annotated[int, Field(gt=0)]  # bytes
     licence: str  # SPDX expression where there is one
     url: str = ""  # the project that made it
     note: str = ""
+    apart: bool = False  # large and seldom wanted: pulled by its name, role or group, not by ``all``
     # Wheels for one platform or Python only: their tags, so that any machine gets the same file.
     platform: str | None = None  # "manylinux_2_28_x86_64"
     python: str | None = None  # "3.11"
+
+
+class Entry(_Source):
+    """One weight or data file inside one version of one package."""
+
+    name: PlainName
+    path: InnerPath  # inside the wheel, or inside the npm package's folder
+    sha256: Sha256
     # Photos and recordings:
     labels: tuple[str, ...] = ()  # true name and accepted synonyms
     transcript: str = ""
@@ -66,14 +72,29 @@ class Entry(_Data):
         )
 
 
+class _Alike(_Source):
+    """Many files of one package, alike but for path and sha256: an entry each."""
+
+    prefix: PlainName  # an entry's name is this and its file's stem
+    files: dict[InnerPath, Sha256]
+
+    def entries(self) -> Iterator[Entry]:
+        """In their order."""
+        shared = {name: getattr(self, name) for name in _Source.model_fields}
+        for path, sha256 in self.files.items():
+            yield Entry(name=self.prefix + PurePosixPath(path).stem, path=path, sha256=sha256, **shared)
+
+
 class _Catalogue(_Data):
     file: tuple[Entry, ...]
+    alike: tuple[_Alike, ...] = ()
 
 
 def load_zoo(path: Path = ZOO_FILE) -> tuple[Entry, ...]:
     """The entries of a zoo file, in its order. Raises PullError where it is none, or names one twice."""
     try:
-        entries = _Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).file
+        told = _Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        entries = (*told.file, *(entry for alike in told.alike for entry in alike.entries()))
     except ValidationError as err:
         first = err.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -97,13 +118,16 @@ def find(zoo: Iterable[Entry], name: str) -> Entry:
 
 
 def choose(zoo: Sequence[Entry], wanted: Iterable[str]) -> tuple[Entry, ...]:
-    """The entries that ``wanted`` means, each once, in the zoo's order: names, roles, groups, or ``all``."""
+    """The entries that ``wanted`` means, each once, in the zoo's order: names, roles, groups, or ``all``.
+
+    ``all`` leaves out what is kept ``apart``.
+    """
     asked = set(wanted)
     words = {word for entry in zoo for word in _words(entry)}
     if asked - words - {ALL}:
         given = sorted(asked - words)[0]
         raise PullError(unknown("weight, role or group", given, words | {ALL}))
-    return tuple(entry for entry in zoo if ALL in asked or asked & set(_words(entry)))
+    return tuple(entry for entry in zoo if (ALL in asked and not entry.apart) or asked & set(_words(entry)))
 
 
 def _words(entry: Entry) -> tuple[str, ...]:

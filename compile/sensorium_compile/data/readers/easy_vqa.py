@@ -17,7 +17,7 @@ from sensorium_compile.data.examples import Pool
 from sensorium_compile.data.readers.folders import files_of, find_folder
 from sensorium_compile.data.readers.options import Options
 from sensorium_compile.data.readers.prepared import image_at, need_image, pool_of
-from sensorium_compile.data.vocabulary import load_tokenizer
+from sensorium_compile.data.vocabulary import load_tokenizer, vocabulary_file
 from sensorium_compile.errors import CompileError
 from sensorium_devices.images import IMAGE_SUFFIXES
 
@@ -87,7 +87,7 @@ def _pictures(part: Path, spec: ImageInput, options: Options) -> Pool:
 
 
 def _questions(part: Path, spec: TextInput, labels: Sequence[str], options: Options, vocabulary: str) -> Pool:
-    tokenizer = load_tokenizer(Path(vocabulary)) if vocabulary else None
+    tokenizer = load_tokenizer(vocabulary_file(vocabulary)) if vocabulary else None
     if tokenizer is None:
         raise CompileError("data vocabulary: questions need one; give the path of a vocab.txt or tokenizer.json")
     rows, files, texts = {label: i for i, label in enumerate(labels)}, [], []

@@ -1,0 +1,121 @@
+"""What a trained student travels as: weights (safetensors, half precision), and the record of how it came about.
+
+    NAME/student.safetensors   the weights
+    NAME/record.json           recipe, seed, figures on data that it never saw, tools, licences
+    NAME/calibration.json      ranges of activations (no samples), so that it is quantized the same without the data
+"""
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sensorium_compile.errors import CompileError
+
+WEIGHTS, RECORD, CALIBRATION = "student.safetensors", "record.json", "calibration.json"
+
+
+class Row(BaseModel):
+    """Accuracy of one subset of senses, with its 95% interval over n examples."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+class FormRecord(BaseModel):
+    """A lowered form, known by the hash of its graphs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    subsets: dict[str, Row]
+
+
+class Record(BaseModel):
+    """What was measured when the student was trained, and on what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: str  # its TOML, to the letter
+    tools: dict[str, str]
+    data: dict[str, Any]  # what was read, cleaned and kept apart, in numbers
+    subsets: dict[str, dict[str, Row]]  # teacher, student -> subset
+    temperature: dict[str, float] = {}  # subset -> what makes its probabilities honest
+    forms: dict[str, FormRecord] = {}  # key of a candidate -> its figures, which hold for those very bytes
+    hard: dict[str, Any] = {}  # teacher, student -> the hard protocol's table
+    notes: tuple[str, ...] = ()
+
+
+def shipped(name: str) -> Path | None:
+    """The folder of the checkpoint that comes with Sensorium under that recipe's name, if there is one."""
+    folder = Path(str(resources.files("sensorium_compile"))) / "checkpoints" / name
+    return folder if (folder / WEIGHTS).is_file() else None
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a checkpoint; raises CompileError when it is missing or is none."""
+    path = folder / RECORD
+    if not path.is_file():
+        raise CompileError(f"no {RECORD} in {folder}; train it again: sensorium compile NAME --retrain --data DIR")
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except ValidationError as err:
+        first = err.errors()[0]
+        raise CompileError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from err
+
+
+def digest(folder: Path) -> str:
+    """One hash over all that a checkpoint holds."""
+    total = hashlib.sha256()
+    for name in (WEIGHTS, RECORD, CALIBRATION):
+        path = folder / name
+        total.update(path.read_bytes() if path.is_file() else b"-")
+    return total.hexdigest()
+
+
+def save_checkpoint(out: Path, trained: Path, record: Record, calibration: str) -> None:
+    """Lay a trained student, its record and its ranges out as they ship."""
+    weights = (trained / WEIGHTS).read_bytes()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / WEIGHTS).write_bytes(weights)
+    (out / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (out / CALIBRATION).write_text(calibration, encoding="utf-8")
+
+
+def save_weights(model: Any, path: Path) -> None:
+    """Write a module's weights in half precision, and round the module to what was written."""
+    from safetensors.torch import save_file
+
+    state = {n: v.detach().clone().contiguous() for n, v in model.state_dict().items()}
+    halved = {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(halved, str(path))
+    model.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in halved.items()})
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Load weights into a module whose layers may be wider than what was pruned.
+
+    Raises CompileError: no such file, damaged, another architecture, or a value that is NaN.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from sensorium_compile.model.contract import check_finite
+    from sensorium_compile.train.shapes import load_pruned
+
+    if not path.is_file():
+        raise CompileError(f"no checkpoint {path}")
+    try:
+        state = load_file(str(path))
+    except SafetensorError as err:
+        raise CompileError(f"{path} is damaged: {err}; copy it again") from err
+    load_pruned(model, {n: v.float() if v.is_floating_point() else v for n, v in state.items()})
+    model.eval()
+    check_finite(model)

@@ -1,0 +1,279 @@
+"""The work of a compile run: lower to every backend, verify, measure, judge, choose, pack.
+
+A gate needs data that neither teacher nor student saw. Without them the figures that travel with the checkpoint hold for
+exactly those graphs whose bytes are the recorded ones; of others only their agreement with PyTorch is known, and that is
+what the report then says.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sensorium.learned.config import VOCABULARY, ClassesHead, ModelConfig
+from sensorium.samples import Array
+from sensorium_compile import checkpoint, pareto
+from sensorium_compile.candidates import FLOAT, Candidate, Lowering, fastest_mix, repaired
+from sensorium_compile.data.examples import Examples
+from sensorium_compile.draft import PartDraft
+from sensorium_compile.eager import open_eager
+from sensorium_compile.errors import CompileError
+from sensorium_compile.evaluate import predict, score
+from sensorium_compile.gate import Form, Rules, Scores, Verdict, figures, judge
+from sensorium_compile.golden import Parity, check_parity, golden_samples
+from sensorium_compile.lower import blocks
+from sensorium_compile.material import Material, exportables, find_material
+from sensorium_compile.measure import FormLatency, measure
+from sensorium_compile.model.build import build_model
+from sensorium_compile.opened import OpenedModel
+from sensorium_compile.outcome import Judged, Outcome, record_of, report_of
+from sensorium_compile.pack import pack
+from sensorium_compile.pipeline import BUNDLES, CHECKPOINT, CHOICES, Job
+from sensorium_compile.recipe import ModelRecipe, Progress
+from sensorium_compile.report import StageRow, write_report
+from sensorium_compile.stages import Stages
+from sensorium_compile.zoo import Weights
+
+PART = "model"
+SEARCH_EXAMPLES = 300  # of the training side, for the search over blocks
+REPAIRS = 4  # blocks that it may keep in float
+
+
+@dataclass(slots=True)
+class Diary:
+    """What was done, for how long."""
+
+    stages: Stages
+    progress: Progress
+    rows: list[StageRow] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str, detail: str = "") -> Iterator[None]:
+        """Time what happens inside."""
+        began, ran = time.monotonic(), len(self.stages.ran)
+        self.progress(name, 0, 1)
+        yield
+        cached = name in ("teach and distil", "lower") and len(self.stages.ran) == ran
+        self.rows.append(StageRow(name=name, seconds=time.monotonic() - began, cached=cached, detail=detail))
+
+
+def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progress: Progress) -> None:
+    """Fill ``folder`` with the choices, and a bundle with its report for each that is on the front."""
+    began = time.monotonic()
+    diary = Diary(stages, progress)
+    recipe = job.recipe
+    with diary.stage("teach and distil"):
+        material = find_material(
+            recipe,
+            job.data,
+            job.checkpoint,
+            retrain=job.retrain,
+            weights=weights,
+            stages=stages,
+            progress=progress,
+        )
+    config = config_of(recipe, material)
+    lowering = Lowering(material.exportables(), checkpoint.digest(material.folder), material.calibration, stages)
+    with diary.stage("lower"):
+        lowered = lowering.all(job.backends, progress)
+        teacher = _teacher(recipe, material, stages)
+    candidates = {c.name: c for c in lowered.candidates}
+    samples = golden_samples(config.modalities)
+    with diary.stage("measure", "every form in turn, one thread"):
+        opened = {name: c.open() for name, c in candidates.items()}
+        times = _measured(opened, teacher.open(), samples, progress)
+        candidates |= _mixes(candidates, times)
+    bench = Bench(recipe, config, material, lowering)
+    with diary.stage("verify", "against PyTorch on golden samples, every subset of senses"):
+        parities = {name: bench.parity(candidate, samples) for name, candidate in candidates.items()}
+    with diary.stage("gate", "accuracy for every subset of senses"):
+        candidates, parities = _searched(bench, candidates, parities, samples)
+        opened = {name: c.open() for name, c in candidates.items()}
+        times = _measured(opened, teacher.open(), samples, progress)
+        judged = [bench.judged(c, parities[name], times) for name, c in candidates.items()]
+    choices = tuple(_choice(one) for one in judged)
+    outcome = Outcome(job, recipe, config, material, bench.teacher, bench.student, lowered.refused, diary.rows)
+    outcome = outcome.with_times(times, teacher.size_bytes)
+    if not pareto.front(choices):
+        pareto.pick(choices)  # raises, and says why each was refused
+    front = {choice.key for choice in pareto.front(choices)}
+    for one in judged:
+        if one.candidate.key in front:
+            bundle = folder / BUNDLES / one.candidate.key
+            pack(recipe.name, job.target, {PART: part_of(outcome, one.candidate)}, bundle)
+            write_report(report_of(outcome, judged, one, front, time.monotonic() - began), bundle)
+    pareto.save(folder / CHOICES, choices)
+    if material.data is not None:
+        record = record_of(outcome, judged, config.temperature)
+        checkpoint.save_checkpoint(folder / CHECKPOINT, material.folder, record, material.calibration.to_json())
+
+
+@dataclass(slots=True)
+class Bench:
+    """Where forms of one student are compared: with PyTorch always, on data where there are some."""
+
+    recipe: ModelRecipe
+    config: ModelConfig
+    material: Material
+    lowering: Lowering
+    eager: OpenedModel = field(init=False)
+    student: Scores | None = field(init=False, default=None)
+    teacher: Scores | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.eager = open_eager(self.material.student, self.config.modalities)
+        if self.material.data is not None:
+            self.student = self._scores(self.eager, self.material.data.test)
+            if self.material.teacher is not None:
+                model = build_model(self.recipe, self.recipe.teacher, None)
+                checkpoint.load_weights(model, self.material.teacher)
+                self.teacher = self._scores(open_eager(model, self.config.modalities), self.material.data.test)
+
+    def parity(self, candidate: Candidate, samples: Mapping[str, Array]) -> Parity:
+        """Agreement with PyTorch on the golden samples."""
+        return check_parity(self.eager, candidate.open(), samples)
+
+    def judged(self, candidate: Candidate, parity: Parity, times: Mapping[str, FormLatency]) -> Judged:
+        """The gate's verdict on one candidate."""
+        latency = times[candidate.name]
+        plain = times.get(f"{candidate.backend} {FLOAT}")
+        fallbacks = tuple(note for graph in candidate.graphs.values() for note in graph.notes)
+        scores = None
+        reasons = [] if parity.finite else ["its output is not finite"]
+        if parity.finite and parity.cosine < self.recipe.gate.min_cosine:
+            reasons.append(f"cosine to PyTorch {parity.cosine:.3f} ({parity.where}); at least {self.recipe.gate.min_cosine}")
+        notes: tuple[str, ...] = ()
+        float_ms = plain.ms if plain is not None and candidate.precision != FLOAT else None
+        if self.material.data is not None and self.student is not None:
+            scores = self._scores(candidate.open(), self.material.data.test)
+            rules = Rules(self.recipe.gate.max_drop, min_agreement=self.recipe.gate.min_agreement)
+            verdict = judge(
+                Form(candidate.name, scores, latency.ms, float_ms, fallbacks), Form("student", self.student), rules
+            )
+            reasons += verdict.reasons
+            notes = verdict.notes
+        elif float_ms is not None and latency.ms > float_ms * (1 + Rules().slower_share):
+            reasons.append(f"slower ({latency.ms:.2f} ms) than its float form ({float_ms:.2f} ms)")
+        recorded = _recorded(self.material, candidate)
+        return Judged(candidate, Verdict(not reasons, tuple(reasons), notes), scores, recorded, latency, parity)
+
+    def loss(self, candidate: Candidate) -> float:
+        """Share of decisions that differ from PyTorch's in the worst subset, on samples of the training side."""
+        assert self.material.data is not None
+        train = self.material.data.train
+        rows = np.random.default_rng(0).permutation(len(train))[:SEARCH_EXAMPLES]
+        wanted, given = (self._scores(form, train.take(rows)) for form in (self.eager, candidate.open()))
+        told = figures(given, wanted)
+        return 1 - min(one.agreement or 0.0 for one in told.values())
+
+    def _scores(self, form: OpenedModel, examples: Examples) -> Scores:
+        return score(predict(form, examples, self.config.modalities), examples, self.config)
+
+
+def config_of(recipe: ModelRecipe, material: Material) -> ModelConfig:
+    """What the runtime is told of the model."""
+    temperature = dict(material.record.temperature) if material.record is not None else {}
+    return ModelConfig(
+        modalities={name: plan.input for name, plan in recipe.modalities.items()},
+        heads={recipe.head.name: ClassesHead(labels=recipe.head.labels)},
+        temperature=temperature,
+        answers=recipe.head.answers,
+    )
+
+
+def part_of(outcome: Outcome, candidate: Candidate) -> PartDraft:
+    """The part of the bundle that holds the model: nothing in it was measured, so the same graphs give the same bytes."""
+    files = {"recipe": ("recipe.toml", outcome.job.text.encode())}
+    vocabulary = outcome.recipe.vocabulary
+    if vocabulary is not None:
+        files[VOCABULARY] = ("vocab.txt", vocabulary.encode())
+    return PartDraft(
+        role="model",
+        graphs=candidate.graphs,
+        files=files,
+        config=outcome.config.model_dump(mode="json"),
+        origins=outcome.origins,
+    )
+
+
+def _teacher(recipe: ModelRecipe, material: Material, stages: Stages) -> Candidate:
+    """The teacher in ONNX Runtime float32: the measure of size and speed, which its weights do not change."""
+    model = build_model(recipe, recipe.teacher, None)
+    if material.teacher is not None:
+        checkpoint.load_weights(model, material.teacher)
+    digest = f"teacher {material.teacher} {recipe.teacher.model_dump_json()}"
+    return Lowering(exportables(model, recipe), digest, material.calibration, stages).whole("onnxruntime", FLOAT)
+
+
+def _measured(
+    opened: Mapping[str, OpenedModel], teacher: OpenedModel, samples: Mapping[str, Array], progress: Progress
+) -> dict[str, FormLatency]:
+    one = {name: given[:1] for name, given in samples.items()}
+    forms = {"teacher": teacher, **opened}
+    return measure(forms, one, progress=lambda done, total: progress("measuring", done, total))
+
+
+def _mixes(candidates: Mapping[str, Candidate], times: Mapping[str, FormLatency]) -> dict[str, Candidate]:
+    """The fastest precision for each graph, backend by backend, where that is not one precision for all."""
+    made = {}
+    for backend in dict.fromkeys(c.backend for c in candidates.values()):
+        own = {name: c for name, c in candidates.items() if c.backend == backend}
+        ms = {name: {g: told.median_ms for g, told in times[name].graphs.items()} for name in own}
+        candidate = fastest_mix(backend, own, ms)
+        if candidate.name not in candidates:
+            made[candidate.name] = candidate
+    return made
+
+
+def _searched(
+    bench: Bench, candidates: Mapping[str, Candidate], parities: Mapping[str, Parity], samples: Mapping[str, Array]
+) -> tuple[dict[str, Candidate], dict[str, Parity]]:
+    """Candidates that lose too much, with the blocks that cost most kept in float."""
+    made, told = dict(candidates), dict(parities)
+    if bench.material.data is None:
+        return made, told
+    allowed = 1 - bench.recipe.gate.min_agreement
+    for name, candidate in candidates.items():
+        if candidate.precision not in ("int8-static", "mixed") or candidate.backend != "onnxruntime":
+            continue
+        if bench.loss(candidate) <= allowed:
+            continue
+        graphs = bench.lowering.graphs
+        try:
+            better = repaired(
+                bench.lowering, candidate, lambda g: blocks(graphs[g].module), bench.loss, allowed, REPAIRS
+            )
+        except CompileError:
+            continue  # it stays as it is, and the gate says why it is refused
+        better = Candidate(better.backend, f"{better.precision} searched", better.graphs, better.kept)
+        made[better.name], told[better.name] = better, bench.parity(better, samples)
+        del name
+    return made, told
+
+
+def _recorded(material: Material, candidate: Candidate) -> Mapping[str, Mapping[str, float]] | None:
+    """The figures that travel with the checkpoint, where they are of exactly these graphs."""
+    if material.record is None:
+        return None
+    form = material.record.forms.get(candidate.key)
+    return form.subsets if form is not None else None
+
+
+def _choice(one: Judged) -> pareto.Choice:
+    accuracy, subset = one.worst
+    return pareto.Choice(
+        name=one.candidate.name,
+        backend=one.candidate.backend,
+        precision=one.candidate.precision,
+        accuracy=accuracy,
+        subset=subset,
+        ms=one.latency.ms,
+        size_bytes=one.candidate.size_bytes,
+        passed=one.verdict.passed,
+        reasons=one.verdict.reasons,
+        key=one.candidate.key,
+    )
+

@@ -1,0 +1,264 @@
+"""From what a run measured to its report, and to the record that travels with a checkpoint."""
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sensorium.bundle import Origin
+from sensorium.learned.config import ModelConfig
+from sensorium_compile.candidates import Candidate
+from sensorium_compile.checkpoint import WEIGHTS, FormRecord, Record, Row
+from sensorium_compile.gate import Scores, Verdict, figures
+from sensorium_compile.golden import Parity
+from sensorium_compile.material import Material, seeds
+from sensorium_compile.measure import FormLatency
+from sensorium_compile.pipeline import Job
+from sensorium_compile.profile import block_times
+from sensorium_compile.recipe import ModelRecipe
+from sensorium_compile.report import Block, CandidateRow, DataRow, Report, StageFigures, StageRow, SubsetRow
+from sensorium_compile.report.schema import shipped_figures
+from sensorium_compile.stages import tool_versions
+
+UNMEASURED = "accuracy was not measured here: no data; the figures are those recorded with the checkpoint"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A candidate with all that is known of it."""
+
+    candidate: Candidate
+    verdict: Verdict
+    scores: Scores | None  # on data that the student never saw; None without data
+    recorded: Mapping[str, Row] | None  # without data: figures of the same bytes, measured earlier
+    latency: FormLatency
+    parity: Parity
+
+    @property
+    def rows(self) -> dict[str, SubsetRow]:
+        """Figures by subset; empty where nobody measured these bytes."""
+        if self.scores is not None:
+            return {name: SubsetRow.of(told) for name, told in figures(self.scores).items()}
+        return {name: SubsetRow(**row.model_dump()) for name, row in (self.recorded or {}).items()}
+
+    @property
+    def worst(self) -> tuple[float, str]:
+        """Accuracy of the worst subset, and its name; 0 where it is not known."""
+        rows = self.rows
+        if not rows:
+            return 0.0, "not measured"
+        subset = min(rows, key=lambda name: rows[name].accuracy)
+        return rows[subset].accuracy, subset
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a run found beside its candidates."""
+
+    job: Job
+    recipe: ModelRecipe
+    config: ModelConfig
+    material: Material
+    teacher: Scores | None
+    student: Scores | None
+    refused: Mapping[str, str]
+    stages: Sequence[StageRow]
+    times: Mapping[str, FormLatency] = field(default_factory=dict)
+    teacher_bytes: int = 0
+
+    def with_times(self, times: Mapping[str, FormLatency], teacher_bytes: int) -> "Outcome":
+        """With the latencies of every form."""
+        return replace(self, times=times, teacher_bytes=teacher_bytes)
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Where the weights are from: this student, and the data that taught it."""
+        weights = self.material.folder / WEIGHTS
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        plans = self.recipe.modalities
+        data = [f"{n}: {p.path or p.reader} ({p.licence}; {p.credit})" for n, p in plans.items() if p.licence]
+        return (
+            Origin(
+                package=f"sensorium recipe {self.recipe.name}",
+                file=WEIGHTS,
+                sha256=digest,
+                licence="Apache-2.0; trained on " + "; ".join(data) if data else "Apache-2.0",
+            ),
+        )
+
+
+def report_of(
+    outcome: Outcome, judged: Sequence[Judged], chosen: Judged, front: set[str], seconds: float
+) -> Report:
+    """The report of one bundle."""
+    times, recipe = outcome.times, outcome.recipe
+    teacher, student = _teacher_figures(outcome), _student_figures(outcome)
+    shipped = StageFigures(
+        name=chosen.candidate.name,
+        subsets=chosen.rows,
+        size_bytes=chosen.candidate.size_bytes,
+        ms=chosen.latency.ms,
+        ms_by_subset={s: one.median_ms for s, one in chosen.latency.subsets.items()},
+    )
+    told: dict[str, object] = {}
+    if chosen.scores is not None and outcome.student is not None:
+        told = dict(shipped_figures(chosen.scores, outcome.student))
+    notes = [f"not tried: {name}: {why}" for name, why in outcome.refused.items()]
+    if chosen.scores is None:
+        notes.append(UNMEASURED)
+    return Report.model_validate(
+        {
+            "name": recipe.name,
+            "description": recipe.description,
+            "target": outcome.job.target,
+            "modalities": tuple(recipe.modalities),
+            "teacher": teacher,
+            "student": student,
+            "shipped": shipped,
+            "figures": {
+                "size_ratio": chosen.candidate.size_bytes / outcome.teacher_bytes,
+                "speedup_vs_teacher_ort_fp32": times["teacher"].ms / chosen.latency.ms,
+                "compile_s": seconds,
+            },
+            **told,
+            "candidates": tuple(_row(one, front, chosen) for one in judged),
+            "blocks": _blocks(chosen),
+            "stages": tuple(outcome.stages),
+            "data": _data(outcome),
+            "provenance": outcome.origins,
+            "tools": {name: str(version) for name, version in tool_versions().items()},
+            "machine": {"processor": _processor(), "python": platform.python_version()},
+            "seeds": dict(seeds(recipe)),
+            "recipe": outcome.job.text,
+            "notes": tuple(notes),
+        }
+    )
+
+
+def record_of(outcome: Outcome, judged: Sequence[Judged], temperature: Mapping[str, float]) -> Record:
+    """What was measured here, to travel with the checkpoint."""
+    before = outcome.material.record
+    subsets = dict(before.subsets) if before is not None else {}
+    if outcome.teacher is not None:
+        subsets["teacher"] = _rows(outcome.teacher)
+    if outcome.student is not None:
+        subsets["student"] = _rows(outcome.student)
+    data = outcome.material.data
+    return Record(
+        recipe=outcome.job.text,
+        tools={name: str(version) for name, version in tool_versions().items()},
+        data=dict(data.told) if data is not None else {},
+        subsets=subsets,
+        temperature=dict(temperature),
+        forms={
+            key: FormRecord(name=one.candidate.name, subsets=_rows(one.scores))
+            for key, one in ((one.candidate.key, one) for one in judged)
+            if one.scores is not None
+        },
+    )
+
+
+def _rows(scores: Scores) -> dict[str, Row]:
+    return {n: Row(accuracy=f.accuracy, low=f.low, high=f.high, n=f.n) for n, f in figures(scores).items()}
+
+
+def _teacher_figures(outcome: Outcome) -> StageFigures | None:
+    latency = outcome.times["teacher"]
+    return _stage(outcome, "teacher", outcome.teacher, latency, outcome.teacher_bytes, "onnxruntime float32")
+
+
+def _student_figures(outcome: Outcome) -> StageFigures | None:
+    latency = outcome.times.get("onnxruntime float32")
+    size = latency.size_bytes if latency is not None else None
+    return _stage(outcome, "student", outcome.student, latency, size, "onnxruntime float32")
+
+
+def _stage(
+    outcome: Outcome, which: str, scores: Scores | None, latency: FormLatency | None, size: int | None, name: str
+) -> StageFigures | None:
+    record = outcome.material.record
+    if scores is not None:
+        rows = {n: SubsetRow.of(told) for n, told in figures(scores).items()}
+    elif record is not None and which in record.subsets:
+        rows = {n: SubsetRow(**row.model_dump()) for n, row in record.subsets[which].items()}
+    else:
+        return None
+    by_subset = {s: one.median_ms for s, one in latency.subsets.items()} if latency is not None else {}
+    hard = record.hard.get(which, {}) if record is not None else {}
+    return StageFigures(
+        name=name, subsets=rows, size_bytes=size, ms=latency.ms if latency else None, ms_by_subset=by_subset, hard=hard
+    )
+
+
+def _row(one: Judged, front: set[str], chosen: Judged) -> CandidateRow:
+    whole = max(one.latency.subsets.items(), key=lambda item: item[0].count("+"))[1]
+    kept = [f"{graph}: {', '.join(blocks)} in float" for graph, blocks in one.candidate.kept.items()]
+    precisions = ", ".join(f"{name} {graph.precision}" for name, graph in one.candidate.graphs.items())
+    return CandidateRow(
+        name=one.candidate.name,
+        backend=one.candidate.backend,
+        precision=one.candidate.precision,
+        subsets=one.rows,
+        ms=whole.median_ms,
+        p95_ms=whole.p95_ms,
+        spread_ms=whole.spread_ms,
+        ms_by_subset={s: told.median_ms for s, told in one.latency.subsets.items()},
+        size_bytes=one.candidate.size_bytes,
+        passed=one.verdict.passed,
+        on_front=one.candidate.key in front,
+        shipped=one is chosen,
+        reasons=one.verdict.reasons,
+        notes=(
+            f"{precisions}; cosine to PyTorch at least {one.parity.cosine:.4f}, "
+            f"{one.parity.decisions:.0%} of decisions equal on golden samples",
+            *kept,
+            *one.verdict.notes,
+        ),
+    )
+
+
+def _blocks(chosen: Judged) -> tuple[Block, ...]:
+    """Where the time goes, for graphs whose backend tells."""
+    rows: list[Block] = []
+    for name, graph in chosen.candidate.graphs.items():
+        kept = chosen.candidate.kept.get(name, ())
+        if graph.backend != "onnxruntime":
+            rows.append(Block(graph=name, block=name, ms=chosen.latency.graphs[name].median_ms, precision=graph.precision))
+            continue
+        for told in block_times(graph.model, graph.golden["example"]):
+            precision = "float32" if told.block in kept else graph.precision
+            reason = "costs the worst subset too much" if told.block in kept else ""
+            rows.append(Block.of(name, told, precision=precision, reason=reason))
+    return tuple(rows)
+
+
+def _data(outcome: Outcome) -> tuple[DataRow, ...]:
+    record, data = outcome.material.record, outcome.material.data
+    told = data.told if data is not None else (record.data if record is not None else {})
+    rows = []
+    for name, plan in outcome.recipe.modalities.items():
+        own = told.get(name, {})
+        split = {part: own[part]["samples"] for part in ("train", "test") if part in own}
+        rows.append(
+            DataRow(
+                modality=name,
+                source=plan.path or plan.reader,
+                licence=plan.licence,
+                credit=plan.credit,
+                read=sum(split.values()),
+                dropped=own.get("cleaned", {}),
+                split=split,
+                held_out=tuple(own.get("held out", ())),
+            )
+        )
+    return tuple(rows)
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

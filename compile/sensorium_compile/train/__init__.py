@@ -1,0 +1,1 @@
+"""Teaching and distilling on one process or on many: what a recipe says, in plain PyTorch."""
