@@ -19,7 +19,9 @@ from sensorium.core import Core, CoreSettings, events, jobs
 from sensorium.encoders import FAILING, attempt
 from sensorium.errors import BundleError
 from sensorium.events import Candidate, Event, Fault, Percept, Reply, to_json
+from sensorium.evidence import Evidence, Phrase
 from sensorium.health import State
+from sensorium.learned.fusion import TextScorer
 from sensorium.replay import Taken, describe, replay
 from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
 from sensorium.session import Parts
@@ -135,10 +137,10 @@ def test_either_sense_alone_answers_and_both_together_say_what_each_added(tmp_pa
     both = Run(opened(tmp_path))
     both.hear(SPOKEN)
     both.see(picture((0, 0, 250)))
-    told = {c.text: c for c in both.percept().candidates}
-    assert told["blue"].probability > heard.percept().candidates[0].probability
-    assert told["blue"].contributions["vision"] > 0 < told["blue"].contributions["audio"]
-    assert told["red"].contributions["vision"] < 0 > told["red"].contributions["audio"]
+    by_text = {c.text: c for c in both.percept().candidates}
+    assert by_text["blue"].probability > heard.percept().candidates[0].probability
+    assert by_text["blue"].contributions["vision"] > 0 < by_text["blue"].contributions["audio"]
+    assert by_text["red"].contributions["vision"] < 0 > by_text["red"].contributions["audio"]
 
 
 def test_a_contribution_is_the_change_of_log_odds_when_the_sense_is_left_out(tmp_path: Path) -> None:
@@ -311,3 +313,25 @@ def _asked(run: Run):  # type: ignore[no-untyped-def]
 def _log_odds(logits: NDArray[np.float64]) -> list[float]:
     p = np.exp(logits) / np.exp(logits).sum()
     return [log(x / (1 - x)) for x in p]
+
+
+def test_texts_are_scored_by_cosine_against_each_other_or_each_by_itself() -> None:
+    vectors = np.eye(3, dtype=np.float32)[:2]
+    output = np.array([0.8, 0.6, 0], np.float32)
+    among = TextScorer(("a cat", "a dog"), vectors, 10.0, None).probabilities(output, 1.0)
+    assert among.sum() == pytest.approx(1)
+    assert among[0] == pytest.approx(1 / (1 + np.exp(-2)))
+    alone = TextScorer(("a cat", "a dog"), vectors, 10.0, -7.0).probabilities(output, 1.0)
+    np.testing.assert_allclose(alone, [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))], rtol=1e-5)
+
+
+def test_a_question_said_aloud_is_the_models_text_where_it_is_newer_than_what_was_typed(tmp_path: Path) -> None:
+    fusion = opened(tmp_path, modalities=("vision", "text")).fusion
+    assert fusion is not None
+    said = Evidence("audio", (Phrase("is it blue", kind="share"),), 2 * NS_PER_S, sense="speech")
+    told = best(fusion.fuse((said,), 2 * NS_PER_S, 3))
+    assert (told.text, set(told.contributions)) == ("blue", {"text"})
+    run = Run(opened(tmp_path, modalities=("vision", "text")))
+    encoder = run.parts.encoders["text"]
+    (typed,) = attempt(encoder, Line(3 * NS_PER_S, 0, "is it green")).evidence
+    assert best(fusion.fuse((said, typed), 3 * NS_PER_S, 3)).text == "green"
