@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Protocol, cast
 
 from sensorium.backends import backend_names
-from sensorium.errors import unknown
+from sensorium.errors import SensoriumError, unknown
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.calibration import Calibration, Feeds, Ranges
@@ -75,7 +75,16 @@ def lower(
     if (reason := chosen.missing()) is not None:
         raise CompileError(f"{backend} cannot be used here: {reason}")
     graph.check(keep)
-    return chosen.lower(graph, precision, calibration, keep)
+    try:
+        return chosen.lower(graph, precision, calibration, keep)
+    except SensoriumError:
+        raise
+    except Exception as err:  # exporters raise whatever they like
+        reason = (str(err).splitlines() or [""])[0]
+        raise CompileError(
+            f"{backend} cannot take graph {graph.name} at {precision}: {type(err).__name__}: {reason}; "
+            f"leave this backend out or change the model"
+        ) from err
 
 
 def _backend(name: str) -> Backend:

@@ -13,6 +13,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from sensorium_compile.draft import GraphDraft
+from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.calibration import Calibration, Feeds, Ranges, layer_keys, range_of
 from sensorium_compile.lower.exportable import Exportable, inside
 from sensorium_compile.lower.program import exported_program, layer_of, silent, unsupported
@@ -44,7 +45,9 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
             if precision != "float32":
                 program = _quantized(graph, program, precision, calibration, graph.float_paths(keep))
             model, notes = _delegated(program)
-        except (RuntimeError, KeyError, ValueError, TypeError, NotImplementedError) as err:
+        except CompileError:
+            raise
+        except Exception as err:  # its passes raise many kinds
             raise unsupported(graph, NAME, exported_program(graph), err) from err
     inputs, outputs = graph.specs()
     return GraphDraft(
@@ -76,7 +79,7 @@ def _quantized(
     quantizer.set_filter_function(lambda node: "nn_module_stack" not in node.meta or not inside(layer_of(node), kept))
     prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
     prepared(*args)  # the weights are observed
-    if precision == "int8-static" and _observed(prepared):
+    if precision == "int8-static" and _observers(prepared):
         ranges = calibration.ranges(NAME, graph.name, lambda feeds: _ranges(graph, program, feeds))
         _put_ranges(graph.name, prepared, ranges)
     return torch.export.export(convert_pt2e(prepared), args)
@@ -129,31 +132,39 @@ class _Watch(fx.Interpreter):
         return made
 
 
-def _observed(prepared: fx.GraphModule) -> dict[str, tuple[str, str]]:
-    """Observer of a static activation -> the key of the layer whose range it is to know, and which side."""
+def _observers(prepared: fx.GraphModule) -> dict[Any, list[tuple[str, str]]]:
+    """Each observer of static activations -> the layers (key, side) whose range it is to know.
+
+    One observer may serve several places: what only moves values (a pooling, a transpose) shares that of its input.
+    """
     from torchao.quantization.pt2e import MinMaxObserver
 
     keys = {node: key for key, node in _layers(prepared.graph).items()}
-    found = {}
+    found: dict[Any, list[tuple[str, str]]] = {}
     for node in prepared.graph.nodes:
-        if node.op != "call_module" or type(prepared.get_submodule(node.target)) is not MinMaxObserver:
-            continue
-        source = node.args[0]
-        if source in keys:
-            found[node.target] = (keys[source], "out")
-        elif source.args and source.args[0] in keys:  # the relu that the quantizer makes part of a convolution
-            found[node.target] = (keys[source.args[0]], "relu")
-        else:
-            found[node.target] = next((keys[user], "in") for user in node.users if user in keys)
+        if node.op == "call_module" and type(observer := prepared.get_submodule(node.target)) is MinMaxObserver:
+            source = node.args[0]
+            sides = [(keys[user], "in") for user in node.users if user in keys]
+            if source in keys:
+                sides.append((keys[source], "out"))
+            elif source.target == torch.ops.aten.relu.default and source.args[0] in keys:
+                sides.append((keys[source.args[0]], "relu"))  # the quantizer makes it part of the convolution
+            found.setdefault(observer, []).extend(sides)
     return found
 
 
 def _put_ranges(graph: str, prepared: fx.GraphModule, ranges: Ranges) -> None:
-    for target, (key, side) in _observed(prepared).items():
-        low, high = range_of(ranges, graph, key, "in" if side == "in" else "out")
-        observer = prepared.get_submodule(target)
-        observer.min_val = torch.tensor(max(low, 0.0) if side == "relu" else low)
-        observer.max_val = torch.tensor(max(high, 0.0) if side == "relu" else high)
+    for observer, sides in _observers(prepared).items():
+        bounds = [_bounds(graph, ranges, key, side) for key, side in sides]
+        observer.min_val = torch.tensor(min(low for low, _ in bounds))
+        observer.max_val = torch.tensor(max(high for _, high in bounds))
+
+
+def _bounds(graph: str, ranges: Ranges, key: str, side: str) -> tuple[float, float]:
+    if side == "relu":
+        low, high = range_of(ranges, graph, key, "out")
+        return max(low, 0.0), max(high, 0.0)
+    return range_of(ranges, graph, key, side)
 
 
 def _delegated(program: ExportedProgram) -> tuple[bytes, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.exportable import Exportable, positional, unwrapped
 from sensorium_compile.lower.folding import fold_batchnorm
 
-_OPERATOR = re.compile(r"\b(\w+)(?:::|\.)(\w+)(?:\.(\w+))?")  # aten.fft_rfft.default, aten::fft_rfft
+_OPERATOR = re.compile(r"\b(?:aten|prims)(?:::|\.)(\w+)")  # aten.fft_rfft.default, aten::fft_rfft
 _LOGGERS = ("torch.onnx", "torch.export", "torch.utils._pytree", "torchao", "onnxscript", "onnx_ir", "root")
 _STDERR = 2  # the process's file descriptor
 
@@ -45,16 +45,34 @@ def exported_program(graph: Exportable) -> ExportedProgram:
 
 def unsupported(graph: Exportable, backend: str, program: ExportedProgram, err: BaseException) -> CompileError:
     """The error for an operator that ``backend`` lacks: which one, in which layer, what to do."""
-    text = "\n".join(str(e) for e in _chain(err))
-    layers = {str(n.target): layer_of(n) for n in program.graph.nodes if n.op == "call_function"}
-    for space, name, overload in _OPERATOR.findall(text):
-        for target, layer in layers.items():
-            if target in (f"{space}.{name}.{overload}", f"{space}.{name}.default"):
-                return CompileError(
-                    f"graph {graph.name}: {backend} has no operator {target}, which layer {layer or '(top)'} uses; "
-                    "write the layer with other operators, or leave that backend out"
-                )
+    reasons = [str(e) for e in _chain(err)][::-1]  # the root cause first
+    for operators in (_operators(program), _operators(_decomposed(program))):
+        for reason in reasons:
+            told = set(_OPERATOR.findall(reason))
+            for target, layer in operators.items():
+                name = target.split(".")[1]
+                if any(name == other or name.endswith(f"_{other}") for other in told):
+                    return CompileError(
+                        f"graph {graph.name}: {backend} has no operator {target}, which layer {layer or '(top)'} uses; "
+                        "write the layer with other operators, or leave that backend out"
+                    )
     return CompileError(f"graph {graph.name}: {backend} refuses it: {first_line(err)}")
+
+
+def _operators(program: ExportedProgram) -> dict[str, str]:
+    """Each operator, e.g. ``aten.fft_rfft.default``, and the layer that uses it first."""
+    found: dict[str, str] = {}
+    for node in program.graph.nodes:
+        if node.op == "call_function" and "." in str(node.target):
+            found.setdefault(str(node.target), layer_of(node))
+    return found
+
+
+def _decomposed(program: ExportedProgram) -> ExportedProgram:
+    """In the smaller operators that converters work on."""
+    with quiet():
+        made: ExportedProgram = program.run_decompositions()
+    return made
 
 
 def layer_of(node: torch.fx.Node) -> str:

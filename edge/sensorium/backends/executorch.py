@@ -6,7 +6,6 @@ is the way. The number of threads is one for the whole process.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,11 +20,12 @@ from sensorium.samples import Array
 class ExecutorchGraph:
     """The method ``forward`` of a program; inputs and outputs are by place."""
 
-    def __init__(self, entry: GraphEntry, program: Any) -> None:
+    def __init__(self, entry: GraphEntry, content: bytes) -> None:
         self.inputs: tuple[TensorSpec, ...] = entry.inputs
         self.outputs: tuple[TensorSpec, ...] = entry.outputs
         self._file = entry.file
-        self._program = program  # holds the memory that the method runs in
+        self._content = content  # the program reads from these bytes for as long as it lives, and does not hold them
+        self._program = runtime._load_for_executorch_from_buffer(content)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name."""
@@ -43,6 +43,6 @@ def open_graph(entry: GraphEntry, model: Path | bytes, threads: int) -> Executor
         if threads and runtime._threadpool_get_thread_count() != threads:
             runtime._unsafe_reset_threadpool(threads)
         content = model if isinstance(model, bytes) else model.read_bytes()
-        return ExecutorchGraph(entry, runtime._load_for_executorch_from_buffer(content))
+        return ExecutorchGraph(entry, content)
     except Exception as err:
         raise BackendError(f"{entry.file}: executorch refuses it: {str(err).splitlines()[0]}") from err

@@ -1,13 +1,23 @@
 """OpenVINO on the CPU: https://docs.openvino.ai/2026/openvino-workflow/running-inference.html."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-import openvino as ov
 
 from sensorium.bundle.manifest import GraphEntry, TensorSpec
 from sensorium.errors import BackendError
 from sensorium.samples import Array
+
+# OpenVINO tells a server of Intel's that it was imported, from a forked process, where this package lets it. A robot
+# or a kiosk tells nobody: while it is imported, the package is not there.
+_telemetry = sys.modules.pop("openvino_telemetry", None)
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+try:
+    import openvino as ov
+finally:
+    del sys.modules["openvino_telemetry"]
+    if _telemetry is not None:
+        sys.modules["openvino_telemetry"] = _telemetry
 
 # Left alone, OpenVINO computes in bfloat16 wherever the processor can, without saying so.
 _HINTS = {"bfloat16": "bf16"}
