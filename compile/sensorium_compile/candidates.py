@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from sensorium.bundle import GraphEntry
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
@@ -52,7 +54,9 @@ class Candidate:
 
     def open(self, threads: int = 1) -> OpenedModel:
         """Ready to run."""
-        return OpenedModel.open({name: (entry_of(name, g), g.model) for name, g in self.graphs.items()}, threads=threads)
+        return OpenedModel.open(
+            {name: (entry_of(name, g), g.model) for name, g in self.graphs.items()}, threads=threads
+        )
 
 
 def entry_of(name: str, draft: GraphDraft) -> GraphEntry:
@@ -77,9 +81,7 @@ class Lowered:
 class Lowering:
     """Lowers graphs of one student, each kept as a stage."""
 
-    def __init__(
-        self, graphs: Mapping[str, Exportable], digest: str, calibration: Calibration, stages: Stages
-    ) -> None:
+    def __init__(self, graphs: Mapping[str, Exportable], digest: str, calibration: Calibration, stages: Stages) -> None:
         self.graphs, self._digest, self._calibration, self._stages = graphs, digest, calibration, stages
 
     def all(self, only: tuple[str, ...], progress: Progress) -> Lowered:
@@ -103,7 +105,8 @@ class Lowering:
 
     def graph(self, backend: str, name: str, precision: str, keep: tuple[str, ...] = ()) -> GraphDraft:
         """One graph, from the cache where it was lowered before."""
-        given = {"student": self._digest, "backend": backend, "graph": name, "precision": precision, "keep": list(keep)}
+        given: dict[str, JsonValue] = {"student": self._digest, "backend": backend, "graph": name}
+        given |= {"precision": precision, "keep": list(keep)}
 
         def make(folder: Path) -> None:
             draft = lower(backend, self.graphs[name], precision, self._calibration, keep)

@@ -1,8 +1,8 @@
 """What a trained student travels as: weights (safetensors, half precision), and the record of how it came about.
 
-    NAME/student.safetensors   the weights
-    NAME/record.json           recipe, seed, figures on data that it never saw, tools, licences
-    NAME/calibration.json      ranges of activations (no samples), so that it is quantized the same without the data
+NAME/student.safetensors   the weights
+NAME/record.json           recipe, seed, figures on data that it never saw, tools, licences
+NAME/calibration.json      ranges of activations (no samples), so that it is quantized the same without the data
 """
 
 import hashlib

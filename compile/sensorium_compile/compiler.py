@@ -17,6 +17,7 @@ from sensorium.learned.config import VOCABULARY, ClassesHead, ModelConfig
 from sensorium.samples import Array
 from sensorium_compile import checkpoint, pareto
 from sensorium_compile.candidates import FLOAT, Candidate, Lowering, fastest_mix, repaired
+from sensorium_compile.checkpoint import Row
 from sensorium_compile.data.examples import Examples
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.eager import open_eager
@@ -144,7 +145,9 @@ class Bench:
         scores = None
         reasons = [] if parity.finite else ["its output is not finite"]
         if parity.finite and parity.cosine < self.recipe.gate.min_cosine:
-            reasons.append(f"cosine to PyTorch {parity.cosine:.3f} ({parity.where}); at least {self.recipe.gate.min_cosine}")
+            reasons.append(
+                f"cosine to PyTorch {parity.cosine:.3f} ({parity.where}); at least {self.recipe.gate.min_cosine}"
+            )
         notes: tuple[str, ...] = ()
         float_ms = plain.ms if plain is not None and candidate.precision != FLOAT else None
         if self.material.data is not None and self.student is not None:
@@ -254,7 +257,7 @@ def _searched(
     return made, told
 
 
-def _recorded(material: Material, candidate: Candidate) -> Mapping[str, Mapping[str, float]] | None:
+def _recorded(material: Material, candidate: Candidate) -> Mapping[str, Row] | None:
     """The figures that travel with the checkpoint, where they are of exactly these graphs."""
     if material.record is None:
         return None
@@ -276,4 +279,3 @@ def _choice(one: Judged) -> pareto.Choice:
         reasons=one.verdict.reasons,
         key=one.candidate.key,
     )
-

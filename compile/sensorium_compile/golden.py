@@ -70,7 +70,8 @@ def _made(spec: InputSpec, rng: np.random.Generator) -> Array:
         t = np.arange(shape[-1]) / 16_000
         tones = sum(np.sin(2 * np.pi * f * t) for f in rng.uniform(120, 3000, (4, COUNT, 1)))
         envelope = np.exp(-(((t - t.mean()) / rng.uniform(0.05, 0.3, (COUNT, 1))) ** 2))
-        return (0.05 * tones * envelope + rng.normal(0, 0.002, shape)).astype(np.float32)
+        sound: Array = (0.05 * tones * envelope + rng.normal(0, 0.002, shape)).astype(np.float32)
+        return sound
     if spec.kind == "text":
         return rng.integers(1, 30, shape)
     return rng.normal(0, 1, shape).astype(np.float32)

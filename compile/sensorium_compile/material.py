@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
+from sensorium.samples import Array
 from sensorium_compile import checkpoint
 from sensorium_compile.checkpoint import CALIBRATION, RECORD, WEIGHTS, Record, load_weights
 from sensorium_compile.data.examples import NONE
@@ -120,7 +121,7 @@ def calibration_feeds(recipe: ModelRecipe, student: MultimodalModel, data: Data)
                 feeds[name].append({"sample": samples[row : row + 1].numpy()})
             mask = rng.integers(1, 2 ** len(student.modalities))
             presence = np.array([[mask >> i & 1 for i in range(len(student.modalities))]], np.float32)
-            own: dict[str, np.ndarray] = {name: made[row : row + 1].numpy() for name, made in tokens.items()}  # type: ignore[type-arg]
+            own: dict[str, Array] = {name: made[row : row + 1].numpy() for name, made in tokens.items()}
             feeds["fusion"].append({**own, "presence": presence})
     return feeds
 

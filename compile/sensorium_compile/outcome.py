@@ -88,9 +88,7 @@ class Outcome:
         )
 
 
-def report_of(
-    outcome: Outcome, judged: Sequence[Judged], chosen: Judged, front: set[str], seconds: float
-) -> Report:
+def report_of(outcome: Outcome, judged: Sequence[Judged], chosen: Judged, front: set[str], seconds: float) -> Report:
     """The report of one bundle."""
     times, recipe = outcome.times, outcome.recipe
     teacher, student = _teacher_figures(outcome), _student_figures(outcome)
@@ -224,7 +222,9 @@ def _blocks(chosen: Judged) -> tuple[Block, ...]:
     for name, graph in chosen.candidate.graphs.items():
         kept = chosen.candidate.kept.get(name, ())
         if graph.backend != "onnxruntime":
-            rows.append(Block(graph=name, block=name, ms=chosen.latency.graphs[name].median_ms, precision=graph.precision))
+            rows.append(
+                Block(graph=name, block=name, ms=chosen.latency.graphs[name].median_ms, precision=graph.precision)
+            )
             continue
         for told in block_times(graph.model, graph.golden["example"]):
             precision = "float32" if told.block in kept else graph.precision

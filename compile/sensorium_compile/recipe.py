@@ -255,5 +255,3 @@ def _builder(name: str) -> Callable[[Weights], PartDraft]:
         raise CompileError(unknown("part", name, known))
     build: Callable[[Weights], PartDraft] = importlib.import_module(f"sensorium_compile.parts.{name}").build
     return build
-
-

@@ -23,8 +23,12 @@ def compile_(
     out: Annotated[
         Path | None, typer.Option(help="A folder, or a .zip file; default: where sensorium run looks for it.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="The folder of the recipe's data: trains, calibrates, measures.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint's folder instead of the one that ships.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of the recipe's data: trains, calibrates, measures.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint's folder instead of the one that ships.")
+    ] = None,
     retrain: Annotated[bool, typer.Option("--retrain", help="Teach and distil again; needs --data.")] = False,
     backend: Annotated[
         list[str] | None, typer.Option(help="Only this backend; may be given again. Default: all that are installed.")

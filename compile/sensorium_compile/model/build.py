@@ -21,9 +21,7 @@ def build_model(recipe: ModelRecipe, plan: ModelPlan, weights: Weights | None, s
     Raises CompileError: a tower or an option that does not exist, weights that were not pulled, a broken contract.
     """
     torch.manual_seed(seed)
-    encoders = {
-        name: _tower(name, recipe.modalities[name].input, plan, weights) for name in recipe.modalities
-    }
+    encoders = {name: _tower(name, recipe.modalities[name].input, plan, weights) for name in recipe.modalities}
     counts = {name: int(tower.count) for name, tower in encoders.items()}  # type: ignore[arg-type]
     options = plan.fusion.model_dump(exclude={"kind"})
     fusion = build_fusion(plan.fusion.kind, counts, plan.width, options)
@@ -38,8 +36,8 @@ def _tower(name: str, spec: InputSpec, plan: ModelPlan, weights: Weights | None)
     table = dict(plan.towers[name])
     kind = table.pop("name", None)
     if not isinstance(kind, str):
-        raise CompileError(f"towers.{name} names no tower: add name = \"convnet\" or another")
-    tower = build_tower(kind, spec, {"width": plan.width} | table, weights)
+        raise CompileError(f'towers.{name} names no tower: add name = "convnet" or another')
+    tower = build_tower(kind, spec, {"width": plan.width, **table}, weights)
     if weights is not None:
         for part in getattr(tower, "PRETRAINED", ()):
             getattr(tower, part).pretrained = True  # the loop trains it more slowly

@@ -111,12 +111,10 @@ def build_fusion(kind: str, counts: Mapping[str, int], width: int, options: Mapp
         raise CompileError(unknown("fusion", kind, FUSIONS))
     if kind == "late":
         return LateFusion(counts, width)
-    return FUSIONS[kind](counts, width, **options)  # type: ignore[arg-type]
+    return FUSIONS[kind](counts, width, **options)
 
 
-def _with_missing(
-    tokens: Sequence[Tensor], presence: Tensor, missing: nn.ParameterList, kind: Tensor
-) -> list[Tensor]:
+def _with_missing(tokens: Sequence[Tensor], presence: Tensor, missing: nn.ParameterList, kind: Tensor) -> list[Tensor]:
     """Tokens with what is absent replaced, and each marked with its modality."""
     made = []
     for i, own in enumerate(tokens):

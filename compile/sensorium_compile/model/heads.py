@@ -36,4 +36,4 @@ def info_nce(given: Tensor, wanted: Tensor, temperature: float = 0.07) -> Tensor
     scores = given @ wanted.T / temperature
     own = torch.arange(len(given), device=given.device)
     loss = nn.functional.cross_entropy
-    return cast(Tensor, (loss(scores, own) + loss(scores.T, own)) / 2)
+    return (loss(scores, own) + loss(scores.T, own)) / 2

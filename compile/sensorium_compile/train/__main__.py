@@ -1,7 +1,7 @@
 """Teach and distil a recipe, alone or under torchrun:
 
-    python -m sensorium_compile.train keypad --data DIR --out FOLDER
-    torchrun --nproc-per-node 2 -m sensorium_compile.train keypad --data DIR --out FOLDER
+python -m sensorium_compile.train keypad --data DIR --out FOLDER
+torchrun --nproc-per-node 2 -m sensorium_compile.train keypad --data DIR --out FOLDER
 """
 
 import argparse

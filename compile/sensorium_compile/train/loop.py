@@ -119,7 +119,9 @@ def _groups(learned: nn.ModuleDict, options: TrainingOptions) -> list[dict[str, 
 
 def _set_rate(optimizer: torch.optim.Optimizer, options: TrainingOptions, index: int) -> None:
     warm = max(1, round(options.warm_up * options.steps))
-    share = (index + 1) / warm if index < warm else (1 + math.cos(math.pi * (index - warm) / (options.steps - warm))) / 2
+    share = (
+        (index + 1) / warm if index < warm else (1 + math.cos(math.pi * (index - warm) / (options.steps - warm))) / 2
+    )
     for group in optimizer.param_groups:
         group["lr"] = options.learning_rate * group["scale"] * share
 
@@ -146,9 +148,7 @@ class _Average:
 class _Kept:
     """What a stopped run needs to go on."""
 
-    def __init__(
-        self, path: Path, learned: nn.Module, optimizer: torch.optim.Optimizer, average: _Average
-    ) -> None:
+    def __init__(self, path: Path, learned: nn.Module, optimizer: torch.optim.Optimizer, average: _Average) -> None:
         self.path, self.learned, self.optimizer, self.average = path, learned, optimizer, average
         self.saved_s = time.monotonic()
 

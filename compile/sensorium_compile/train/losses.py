@@ -6,7 +6,6 @@ modality dropout would (ModDrop, arXiv 1501.00102).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -74,4 +73,4 @@ def distil_loss(
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    return cast(Tensor, (values * weights).sum() / weights.sum().clamp(min=1))
+    return (values * weights).sum() / weights.sum().clamp(min=1)

@@ -18,7 +18,7 @@ def prune(model: MultimodalModel, recipe: ModelRecipe) -> dict[str, int]:
         import torch_pruning
     except ImportError as err:
         raise CompileError("pruning needs torch-pruning: pip install sensorium[compile]") from err
-    told = {}
+    told: dict[str, int] = {}
     for name, sample in example_samples(recipe).items():
         encoder = model.encoders[name]
         before = _count(encoder)

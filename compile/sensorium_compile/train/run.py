@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from sensorium.inputs import InputSpec
 from sensorium_compile.checkpoint import save_weights
@@ -49,5 +48,3 @@ def sampler(recipe: ModelRecipe, data: Data, options: TrainingOptions) -> Sample
     """What draws the batches of a training."""
     inputs: Mapping[str, InputSpec] = {name: plan.input for name, plan in recipe.modalities.items()}
     return Sampler(data.train, inputs, augmenters(recipe), recipe.pairing == "label", options.clean)
-
-

@@ -1,4 +1,4 @@
-"""Fits a freshly built model to the shapes of a checkpoint, since pruning leaves layers narrower than the recipe says."""
+"""Fits a freshly built model to the shapes of a checkpoint: pruning leaves layers narrower than the recipe says."""
 
 from collections.abc import Mapping
 
@@ -20,11 +20,12 @@ def load_pruned(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     try:
         model.load_state_dict(dict(state))
     except RuntimeError as err:
-        raise CompileError(f"this checkpoint is not of this recipe's model: {str(err).splitlines()[-1].strip()}") from err
+        reason = str(err).splitlines()[-1].strip()
+        raise CompileError(f"this checkpoint is not of this recipe's model: {reason}") from err
 
 
 def _fit(module: nn.Module, weight: Tensor) -> None:
-    if tuple(module.weight.shape) == tuple(weight.shape):  # type: ignore[union-attr,arg-type]
+    if tuple(module.weight.shape) == tuple(weight.shape):  # type: ignore[arg-type]
         return
     if isinstance(module, nn.Conv1d | nn.Conv2d):
         depthwise = module.groups > 1
