@@ -26,6 +26,7 @@ class ExecutorchGraph:
         self._file = entry.file
         self._content = content  # the program reads from these bytes for as long as it lives, and does not hold them
         self._program = runtime._load_for_executorch_from_buffer(content)
+        self._program.method_meta("forward")  # only now is it read
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name."""

@@ -35,6 +35,8 @@ class OpenvinoGraph:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name."""
+        if missing := [spec.name for spec in self.inputs if spec.name not in feeds]:  # it would take the last one's
+            raise BackendError(f"{self._file}: openvino failed: no input {missing[0]}")
         try:
             made = self._request.infer(dict(feeds))
             return {name: made[port].copy() for name, port in self._ports.items()}
