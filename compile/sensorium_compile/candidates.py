@@ -14,9 +14,10 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from sensorium.bundle import GraphEntry
+from sensorium.errors import SensoriumError
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
-from sensorium_compile.lower import Calibration, Exportable, backends, lower, missing, precisions
+from sensorium_compile.lower import Calibration, Exportable, backends, blocks, lower, missing, precisions
 from sensorium_compile.opened import OpenedModel
 from sensorium_compile.recipe import Progress
 from sensorium_compile.stages import Stages, replace_file
@@ -92,8 +93,10 @@ class Lowering:
         for done, (backend, precision) in enumerate(wanted):
             progress(f"lowering to {backend} {precision}", done, len(wanted))
             try:
-                made.append(self.whole(backend, precision))
-            except CompileError as err:
+                candidate = self.whole(backend, precision)
+                candidate.open()  # a backend may refuse what its own tools made
+                made.append(candidate)
+            except SensoriumError as err:
                 refused[f"{backend} {precision}"] = str(err)
         if not made:
             raise CompileError("nothing could be lowered: " + "; ".join(f"{n}: {why}" for n, why in refused.items()))
@@ -158,9 +161,8 @@ def fastest_mix(backend: str, given: Mapping[str, Candidate], ms: Mapping[str, M
 
 
 def repaired(
-    lowering: Lowering, candidate: Candidate, blocks: Callable[[str], tuple[str, ...]], loss: Callable[[Candidate], float],
-    allowed: float, tries: int,
-) -> Candidate:  # fmt: skip
+    lowering: Lowering, candidate: Candidate, loss: Callable[[Candidate], float], allowed: float, tries: int
+) -> Candidate:
     """The candidate with as few blocks kept in float as it takes to lose no more than ``allowed``.
 
     Blocks are ranked by how much of the loss (of the worst subset) goes when one alone is kept; then they are kept one
@@ -170,7 +172,10 @@ def repaired(
     for graph in candidate.graphs:
         if candidate.graphs[graph].precision == FLOAT:
             continue
-        ranked += [(loss(_keeping(lowering, candidate, {graph: (block,)})), graph, block) for block in blocks(graph)]
+        ranked += [
+            (loss(_keeping(lowering, candidate, {graph: (block,)})), graph, block)
+            for block in blocks(lowering.graphs[graph].module)
+        ]
     ranked.sort()
     kept: dict[str, tuple[str, ...]] = {}
     for _, graph, block in ranked[:tries]:
@@ -183,6 +188,6 @@ def repaired(
 
 def _keeping(lowering: Lowering, candidate: Candidate, kept: Mapping[str, tuple[str, ...]]) -> Candidate:
     graphs = dict(candidate.graphs)
-    for name, blocks in kept.items():
-        graphs[name] = lowering.graph(candidate.backend, name, graphs[name].precision, tuple(sorted(blocks)))
+    for name, own in kept.items():
+        graphs[name] = lowering.graph(candidate.backend, name, graphs[name].precision, tuple(sorted(own)))
     return replace(candidate, graphs=graphs, kept={n: tuple(sorted(b)) for n, b in kept.items()})

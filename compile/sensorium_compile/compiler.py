@@ -1,8 +1,8 @@
 """The work of a compile run: lower to every backend, verify, measure, judge, choose, pack.
 
-A gate needs data that neither teacher nor student saw. Without them the figures that travel with the checkpoint hold for
-exactly those graphs whose bytes are the recorded ones; of others only their agreement with PyTorch is known, and that is
-what the report then says.
+A gate needs data that neither teacher nor student saw. Without them the figures that travel with the checkpoint hold
+for exactly those graphs whose bytes are the recorded ones; of others only their agreement with PyTorch is known, and
+that is what the report then says.
 """
 
 import time
@@ -25,7 +25,6 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.evaluate import predict, score
 from sensorium_compile.gate import Form, Rules, Scores, Verdict, figures, judge
 from sensorium_compile.golden import Parity, check_parity, golden_samples
-from sensorium_compile.lower import blocks
 from sensorium_compile.material import Material, exportables, find_material
 from sensorium_compile.measure import FormLatency, measure
 from sensorium_compile.model.build import build_model
@@ -188,7 +187,7 @@ def config_of(recipe: ModelRecipe, material: Material) -> ModelConfig:
 
 
 def part_of(outcome: Outcome, candidate: Candidate) -> PartDraft:
-    """The part of the bundle that holds the model: nothing in it was measured, so the same graphs give the same bytes."""
+    """The part of the bundle that holds the model. Nothing in it was measured: the same graphs give the same bytes."""
     files = {"recipe": ("recipe.toml", outcome.job.text.encode())}
     vocabulary = outcome.recipe.vocabulary
     if vocabulary is not None:
@@ -239,21 +238,17 @@ def _searched(
     if bench.material.data is None:
         return made, told
     allowed = 1 - bench.recipe.gate.min_agreement
-    for name, candidate in candidates.items():
+    for candidate in candidates.values():
         if candidate.precision not in ("int8-static", "mixed") or candidate.backend != "onnxruntime":
             continue
         if bench.loss(candidate) <= allowed:
             continue
-        graphs = bench.lowering.graphs
         try:
-            better = repaired(
-                bench.lowering, candidate, lambda g: blocks(graphs[g].module), bench.loss, allowed, REPAIRS
-            )
+            better = repaired(bench.lowering, candidate, bench.loss, allowed, REPAIRS)
         except CompileError:
             continue  # it stays as it is, and the gate says why it is refused
         better = Candidate(better.backend, f"{better.precision} searched", better.graphs, better.kept)
         made[better.name], told[better.name] = better, bench.parity(better, samples)
-        del name
     return made, told
 
 

@@ -1,4 +1,4 @@
-"""What was asked of the compiler, and its answer out of the cache where it was asked before: nothing here loads PyTorch."""
+"""What was asked of the compiler, and its answer, from the cache where it was asked before without PyTorch."""
 
 import os
 import shutil

@@ -73,7 +73,7 @@ class Stages:
         unfinished = folder.with_name(f"{folder.name}.unfinished")
         unfinished.mkdir(parents=True, exist_ok=True)
         make(unfinished)
-        os.replace(unfinished, folder)
+        unfinished.replace(folder)
         self.ran.append(name)
         return folder
 
@@ -84,7 +84,7 @@ def replace_file(path: Path, content: bytes) -> None:
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     with os.fdopen(handle, "wb") as stream:
         stream.write(content)
-    os.replace(scratch, path)
+    Path(scratch).replace(path)
 
 
 def clear(root: Path) -> None:

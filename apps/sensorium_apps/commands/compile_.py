@@ -41,8 +41,8 @@ def compile_(
     """Compile a bundle for one chip, and prove what is left for every subset of senses.
 
     A recipe of ready parts is converted, checked against the originals, and packed. A recipe of a model is taught and
-    distilled (or its checkpoint loaded), lowered to every backend that is installed, measured, and the fastest form that
-    passes the gate is shipped; report.html beside it tells the rest.
+    distilled (or its checkpoint loaded), lowered to every backend that is installed, measured, and the fastest form
+    that passes the gate is shipped; report.html beside it tells the rest.
 
     Examples:
 

@@ -1,10 +1,10 @@
 """Three ways to make one state of the tokens at hand, behind one interface.
 
 A fusion takes the tokens of every modality in the model's order, each (batch, count, width), and presence
-(batch, modalities); it gives (batch, width). What is absent must not matter at all, whatever its tokens hold: its place is
-taken by learned missing tokens (arXiv 2401.11470), which are attended to like any other: no attention mask, whose large
-negative scores wreck int8, and whose all-masked row is NaN on some backends. With nothing present there still is an
-answer: the prior.
+(batch, modalities); it gives (batch, width). What is absent must not matter at all, whatever its tokens hold: its
+place is taken by learned missing tokens (arXiv 2401.11470), which are attended to like any other. There is no attention
+mask, whose large negative scores wreck int8, and whose all-masked row is NaN on some backends. With nothing present
+there still is an answer: the prior.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class Fusion(nn.Module):
 
 
 class LateFusion(Fusion):
-    """Towers that meet at the end: each modality's pooled token makes an addend of its own, a missing one a learned addend.
+    """Towers that meet at the end: a modality's pooled token makes an addend of its own, a missing one a learned one.
 
     So the state is a sum of what each sense says, and contributions are exact.
     """

@@ -32,7 +32,7 @@ class EmbeddingHead(nn.Module):
 
 
 def info_nce(given: Tensor, wanted: Tensor, temperature: float = 0.07) -> Tensor:
-    """Contrastive loss (arXiv 1807.03748, symmetric as in CLIP, arXiv 2103.00020) of paired unit vectors (batch, dims)."""
+    """Contrastive loss of paired unit vectors (batch, dims): arXiv 1807.03748, both ways as in arXiv 2103.00020."""
     scores = given @ wanted.T / temperature
     own = torch.arange(len(given), device=given.device)
     loss = nn.functional.cross_entropy

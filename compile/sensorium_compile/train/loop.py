@@ -1,7 +1,6 @@
 """The loop: draw, loss, step, average, save; the same on one process and on many, and after it was stopped."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from sensorium_compile.errors import CompileError
 from sensorium_compile.train.options import TrainingOptions
-from sensorium_compile.train.parallel import Step, Strategy, World, spread
+from sensorium_compile.train.parallel import ALONE, Step, Strategy, World, spread
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 SAVE_S = 20.0  # between two saves: what a stop can cost
@@ -44,7 +43,7 @@ class Run:
 
     name: str
     folder: Path
-    here: World = World()
+    here: World = ALONE
     strategy: Strategy = "ddp"
     progress: Progress = lambda *_: None
 
@@ -165,7 +164,7 @@ class _Kept:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         scratch = self.path.with_suffix(".part")
         torch.save(state, scratch)
-        os.replace(scratch, self.path)
+        scratch.replace(self.path)
         self.saved_s = time.monotonic()
 
     def load(self) -> int:

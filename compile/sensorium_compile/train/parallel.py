@@ -40,12 +40,15 @@ class World:
         return slice(self.rank * each, (self.rank + 1) * each)
 
 
+ALONE = World()
+
+
 @contextmanager
 def world() -> Iterator[World]:
     """Join the processes that torchrun started; alone where it did not."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World()
+        yield ALONE
         return
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:

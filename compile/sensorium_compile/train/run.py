@@ -18,7 +18,7 @@ from sensorium_compile.zoo import Weights
 
 
 def train_teacher(recipe: ModelRecipe, data: Data, weights: Weights, run: Run) -> MultimodalModel:
-    """The teacher, from the zoo's weights and the labels; also written to ``teacher.safetensors`` of the run's folder."""
+    """The teacher, from the zoo's weights and the labels; also written to the run's folder."""
     teacher = build_model(recipe, recipe.teacher, weights)
     draw = sampler(recipe, data, recipe.teacher.training)
     teach(teacher, recipe.head.name, draw, recipe.teacher.training, replace(run, name="teacher"))

@@ -31,10 +31,7 @@ class Sampler:
     def __call__(self, rng: np.random.Generator, size: int) -> Batch:
         """A batch; the same generator gives the same batch."""
         rows = self._rows(rng, size)
-        if self.repair:
-            chosen = _repaired(self.examples, rows, rng)
-        else:
-            chosen = self.examples.take(rows)
+        chosen = _repaired(self.examples, rows, rng) if self.repair else self.examples.take(rows)
         everything = np.arange(size)
         samples = {m: self._augmented(m, s, rng) for m, s in chosen.batch(everything).items()}
         presence = torch.from_numpy(chosen.presence(everything))
