@@ -18,7 +18,7 @@ Sound = NDArray[np.float32]
 FRAME = 320  # 20 ms at 16 kHz: over which the level of speech is taken
 QUIET = 1e-3  # of the loudest frame's power, 30 dB: pauses and padding are not speech
 # Shake and darkness were set by a probe, a small CNN trained with the augmentations on signs of other persons: of 398
-# photos it reads 0.99 clean, about 0.90 shaken and 0.91 in the dark (0.98 and 0.97 at 0.14, 0.035 and 3.0, which was too
+# photos it reads 0.99 clean, about 0.90 shaken and 0.91 in the dark (0.98 and 0.97 at 0.14, 0.035 and 3.0: too
 # easy to tell models apart). Half covered it reads 0.6: a plain half is what it is, and was not made easier.
 SHAKE = 0.22  # length of a shake, of the picture's side: at 96 pixels 21, a hand's finger is about 8 wide
 LIGHT = 0.015  # of the light that there was: about 6 stops
