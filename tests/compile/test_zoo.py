@@ -1,6 +1,7 @@
 """The zoo as data, and the cache of what was pulled."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,27 @@ def test_the_companion_group_has_every_role_that_the_companion_bundle_needs() ->
 
 def test_names_roles_groups_and_all_choose_each_entry_once_in_the_zoos_order() -> None:
     zoo = load_zoo()
-    assert choose(zoo, ["all"]) == zoo
+    assert choose(zoo, ["all"]) == tuple(entry for entry in zoo if not entry.apart)
     assert [entry.name for entry in choose(zoo, ["voice_activity", "silero-vad"])] == ["silero-vad"]
+
+
+def test_what_is_kept_apart_is_pulled_by_name_role_or_group_only() -> None:
+    apart = Entry.model_validate(ENTRY.model_dump() | {"name": "large-net", "group": ["speakers"], "apart": True})
+    zoo = (ENTRY, apart)
+    assert choose(zoo, ["all"]) == (ENTRY,)
+    assert choose(zoo, ["speakers"]) == choose(zoo, ["large-net"]) == (apart,)
+    assert choose(zoo, ["all", "speakers"]) == zoo
+
+
+def test_files_alike_are_an_entry_each(tmp_path: Path) -> None:
+    shared = ENTRY.model_dump(include={"role", "registry", "package", "size", "licence"})
+    lines = "\n".join(f"{key} = {value!r}" for key, value in shared.items())
+    files = "\n".join(f'"voices/{name}.bin" = "{letter * 64}"' for name, letter in (("ann", "a"), ("bob", "b")))
+    text = f"file = []\n[[alike]]\nprefix = 'voice-'\ngroup = ['speakers']\n{lines}\n[alike.files]\n{files}\n"
+    (tmp_path / "zoo.toml").write_text(text)
+    ann, bob = load_zoo(tmp_path / "zoo.toml")
+    assert (ann.name, ann.path, ann.sha256, ann.package) == ("voice-ann", "voices/ann.bin", "a" * 64, "small-net==1.2")
+    assert (bob.name, bob.file_name) == ("voice-bob", "bob.bin")
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
@@ -92,7 +112,7 @@ def test_an_unknown_name_is_told_with_the_known_ones() -> None:
 )
 def test_a_zoo_file_with_an_unsafe_or_unpinned_entry_is_refused(tmp_path: Path, field: str, value: str) -> None:
     facts = ENTRY.model_dump(exclude={"platform", "python"}) | {field: value}
-    lines = "\n".join(f"{key} = {list(v) if isinstance(v, tuple) else v!r}" for key, v in facts.items())
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in facts.items())
     (tmp_path / "zoo.toml").write_text(f"[[file]]\n{lines}\n")
     with pytest.raises(PullError, match=rf"zoo\.toml: file\.0\.{field}"):
         load_zoo(tmp_path / "zoo.toml")
