@@ -17,6 +17,7 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.towers.base import Tower, TowerOptions, projection
 from sensorium_compile.towers.layers import StepPool, copy_into
 from sensorium_compile.towers.logmel import RATE_HZ, Levelled
+from sensorium_compile.towers.narrow import narrowed_width, strongest
 from sensorium_compile.towers.ort_file import read_weights
 from sensorium_compile.towers.registry import dimension
 from sensorium_compile.zoo import Weights
@@ -29,6 +30,7 @@ _SIZE = _WIDTH // _HEADS  # 36
 _ROTATED = 32  # of a head's 36 values
 _BASE = 10_000.0
 _EPSILON = 1e-5
+_SHORTEST = 895  # samples that give one frame
 
 
 class MoonshineOptions(TowerOptions):
@@ -97,7 +99,7 @@ class MoonshineTower(Tower):
     def __init__(self, samples: int, options: MoonshineOptions) -> None:
         frames = frame_count(samples)
         super().__init__(options.tokens or frames, options.width or _WIDTH)
-        inner, mlp = _share(_INNER, options.inner), _share(_MLP, options.mlp)
+        inner, mlp = narrowed_width(_INNER, options.inner), narrowed_width(_MLP, options.mlp)
         self.level = Levelled() if options.level == "loudest" else nn.Identity()
         self.waves = Waves()
         self.conv2, self.conv3 = nn.Conv1d(_WIDTH, inner, 7, 3), nn.Conv1d(inner, _WIDTH, 3, 2)
@@ -130,7 +132,7 @@ def frame_count(samples: int) -> int:
     """How many frames of 24 ms so many samples give; raises CompileError where it is none."""
     frames = (((samples - 127) // 64 + 1 - 7) // 3 + 1 - 3) // 2 + 1
     if frames < 1:
-        raise CompileError(f"sound of {samples} samples is too short for tower {NAME!r}; give at least 0.1 s")
+        raise CompileError(f"sound of {samples} samples is too short for tower {NAME!r}; give at least {_SHORTEST}")
     return frames
 
 
@@ -178,12 +180,7 @@ def _renamed(given: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
 
 def _strongest(made: Tensor, read: Tensor, count: int) -> Tensor:
     """The ``count`` channels with the largest product of what makes them and what reads them, in their order."""
-    importance = made.norm(dim=1) * read.norm(dim=1)
-    return importance.argsort(descending=True, stable=True)[:count].sort().values
-
-
-def _share(whole: int, share: float) -> int:
-    return max(8, round(whole * share / 8) * 8)
+    return strongest(made.norm(dim=1) * read.norm(dim=1), count)
 
 
 def _turns(frames: int) -> tuple[Tensor, Tensor]:
@@ -203,5 +200,3 @@ def _swap() -> Tensor:
     for i in range(0, _ROTATED, 2):
         swap[i + 1, i], swap[i, i + 1] = -1.0, 1.0
     return swap
-
-
