@@ -83,7 +83,7 @@ class Lowering:
     """Lowers graphs of one student, each kept as a stage."""
 
     def __init__(self, graphs: Mapping[str, Exportable], digest: str, calibration: Calibration, stages: Stages) -> None:
-        self.graphs, self._digest, self._calibration, self._stages = graphs, digest, calibration, stages
+        self.graphs, self.digest, self._calibration, self._stages = graphs, digest, calibration, stages
 
     def all(self, only: tuple[str, ...], progress: Progress) -> Lowered:
         """Every backend (or ``only`` those) at every precision; raises CompileError where none can be used."""
@@ -108,7 +108,7 @@ class Lowering:
 
     def graph(self, backend: str, name: str, precision: str, keep: tuple[str, ...] = ()) -> GraphDraft:
         """One graph, from the cache where it was lowered before."""
-        given: dict[str, JsonValue] = {"student": self._digest, "backend": backend, "graph": name}
+        given: dict[str, JsonValue] = {"student": self.digest, "backend": backend, "graph": name}
         given |= {"precision": precision, "keep": list(keep)}
 
         def make(folder: Path) -> None:
@@ -165,25 +165,20 @@ def repaired(
 ) -> Candidate:
     """The candidate with as few blocks kept in float as it takes to lose no more than ``allowed``.
 
-    Blocks are ranked by how much of the loss (of the worst subset) goes when one alone is kept; then they are kept one
-    after the other. Raises CompileError when ``tries`` blocks are not enough.
+    First the graph is found that costs the worst subset most, then its blocks are ranked by how much of the loss goes
+    when one alone is kept; they are kept one after the other. Raises CompileError when ``tries`` are not enough.
     """
-    ranked: list[tuple[float, str, str]] = []
-    for graph in candidate.graphs:
-        if candidate.graphs[graph].precision == FLOAT:
-            continue
-        ranked += [
-            (loss(_keeping(lowering, candidate, {graph: (block,)})), graph, block)
-            for block in blocks(lowering.graphs[graph].module)
-        ]
-    ranked.sort()
-    kept: dict[str, tuple[str, ...]] = {}
-    for _, graph, block in ranked[:tries]:
-        kept[graph] = (*kept.get(graph, ()), block)
-        trial = _keeping(lowering, candidate, kept)
+    whole = {name: _keeping(lowering, candidate, {name: ("",)}) for name in candidate.graphs}
+    costly = min(whole, key=lambda name: loss(whole[name]))
+    names = blocks(lowering.graphs[costly].module)
+    ranked = sorted((loss(_keeping(lowering, candidate, {costly: (name,)})), name) for name in names)
+    kept: tuple[str, ...] = ()
+    for _, name in ranked[:tries]:
+        kept = (*kept, name)
+        trial = _keeping(lowering, candidate, {costly: kept})
         if loss(trial) <= allowed:
             return trial
-    raise CompileError(f"{candidate.name}: still too much is lost with {min(tries, len(ranked))} blocks in float")
+    raise CompileError(f"{candidate.name}: too much is lost in {costly} with {len(kept)} blocks in float")
 
 
 def _keeping(lowering: Lowering, candidate: Candidate, kept: Mapping[str, tuple[str, ...]]) -> Candidate:

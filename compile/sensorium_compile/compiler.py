@@ -5,26 +5,32 @@ for exactly those graphs whose bytes are the recorded ones; of others only their
 that is what the report then says.
 """
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from sensorium.inputs import to_batch
 from sensorium.learned.config import VOCABULARY, ClassesHead, ModelConfig
 from sensorium.samples import Array
 from sensorium_compile import checkpoint, pareto
 from sensorium_compile.candidates import FLOAT, Candidate, Lowering, fastest_mix, repaired
 from sensorium_compile.checkpoint import Row
-from sensorium_compile.data.examples import Examples
+from sensorium_compile.data.examples import Examples, subsets
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.eager import open_eager
 from sensorium_compile.errors import CompileError
 from sensorium_compile.evaluate import predict, score
-from sensorium_compile.gate import Form, Rules, Scores, Verdict, figures, judge
+from sensorium_compile.gate import Form, Rules, Scores, Verdict, judge
 from sensorium_compile.golden import Parity, check_parity, golden_samples
+from sensorium_compile.lower import backends
+from sensorium_compile.lower_apart import Order, lower_apart
 from sensorium_compile.material import Material, exportables, find_material
 from sensorium_compile.measure import FormLatency, measure
 from sensorium_compile.model.build import build_model
@@ -38,7 +44,8 @@ from sensorium_compile.stages import Stages
 from sensorium_compile.zoo import Weights
 
 PART = "model"
-SEARCH_EXAMPLES = 300  # of the training side, for the search over blocks
+SEARCH_EXAMPLES = 160  # of the training side, for the search over blocks
+JUDGES = 2
 REPAIRS = 4  # blocks that it may keep in float
 
 
@@ -78,6 +85,10 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
     config = config_of(recipe, material)
     lowering = Lowering(material.exportables(), checkpoint.digest(material.folder), material.calibration, stages)
     with diary.stage("lower"):
+        chosen = job.backends or backends()
+        if len(chosen) > 1:
+            order = Order(job.text, job.where, material.folder, lowering.digest, material.calibration, stages.root, "")
+            lower_apart(order, chosen, progress)
         lowered = lowering.all(job.backends, progress)
         teacher = _teacher(recipe, material, stages)
     candidates = {c.name: c for c in lowered.candidates}
@@ -93,7 +104,8 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         candidates, parities = _searched(bench, candidates, parities, samples)
         opened = {name: c.open() for name, c in candidates.items()}
         times = _measured(opened, teacher.open(), samples, progress)
-        judged = [bench.judged(c, parities[name], times) for name, c in candidates.items()]
+        with ThreadPoolExecutor(JUDGES) as pool:  # backends let go of the interpreter while they compute
+            judged = list(pool.map(lambda c: bench.judged(c, parities[c.name], times), candidates.values()))
     choices = tuple(_choice(one) for one in judged)
     outcome = Outcome(job, recipe, config, material, bench.teacher, bench.student, lowered.refused, diary.rows)
     outcome = outcome.with_times(times, teacher.size_bytes)
@@ -111,7 +123,7 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         checkpoint.save_checkpoint(folder / CHECKPOINT, material.folder, record, material.calibration.to_json())
 
 
-@dataclass(slots=True)
+@dataclass
 class Bench:
     """Where forms of one student are compared: with PyTorch always, on data where there are some."""
 
@@ -122,6 +134,7 @@ class Bench:
     eager: OpenedModel = field(init=False)
     student: Scores | None = field(init=False, default=None)
     teacher: Scores | None = field(init=False, default=None)
+    _tokens: dict[tuple[str, str], Array] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.eager = open_eager(self.material.student, self.config.modalities)
@@ -164,12 +177,31 @@ class Bench:
 
     def loss(self, candidate: Candidate) -> float:
         """Share of decisions that differ from PyTorch's in the worst subset, on samples of the training side."""
+        form = candidate.open()
+        keys = {name: hashlib.sha256(graph.model).hexdigest() for name, graph in candidate.graphs.items()}
+        wanted = self._decisions(self.eager, dict.fromkeys(keys, "eager"))
+        given = self._decisions(form, keys)
+        return max(float((wanted[subset] != given[subset]).mean()) for subset in wanted)
+
+    def _decisions(self, form: OpenedModel, keys: Mapping[str, str]) -> dict[str, Array]:
+        """Decisions by subset; tokens that the same encoder made before are not made again."""
+        tokens = {}
+        for modality, samples in self.search_samples.items():
+            key = (modality, keys[modality])
+            if key not in self._tokens:
+                self._tokens[key] = form.encode(modality, samples)
+            tokens[modality] = self._tokens[key]
+        masks = subsets(form.modalities)
+        return {name: next(iter(form.fuse(tokens, mask).values())).argmax(-1) for name, mask in masks.items()}
+
+    @cached_property
+    def search_samples(self) -> dict[str, Array]:
+        """Of the training side, whole examples only."""
         assert self.material.data is not None
         train = self.material.data.train
         rows = np.random.default_rng(0).permutation(len(train))[:SEARCH_EXAMPLES]
-        wanted, given = (self._scores(form, train.take(rows)) for form in (self.eager, candidate.open()))
-        told = figures(given, wanted)
-        return 1 - min(one.agreement or 0.0 for one in told.values())
+        stored = train.batch(rows)
+        return {name: to_batch(own, self.config.modalities[name]) for name, own in stored.items()}
 
     def _scores(self, form: OpenedModel, examples: Examples) -> Scores:
         return score(predict(form, examples, self.config.modalities), examples, self.config)

@@ -47,6 +47,11 @@ class Calibration:
         """Every range that is known, one tensor a line, in the order of names."""
         return json.dumps(self._table, sort_keys=True, indent=0) + "\n"
 
+    def absorb(self, text: str) -> None:
+        """Take in ranges that ``to_json`` of another process wrote."""
+        for backend, graphs in self.from_json(text)._table.items():
+            self._table.setdefault(backend, {}).update(graphs)
+
     def ranges(self, backend: str, graph: str, compute: Callable[[Sequence[Feeds]], Ranges]) -> Ranges:
         """The ranges of a graph as ``backend`` computes it; from the samples when they are not known yet.
 

@@ -57,6 +57,7 @@ def train(learned: nn.ModuleDict, draw: Draw, loss_of: Loss, options: TrainingOp
     learned.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions: half as long again without
     step = Step(learned)
     _mode(learned, options)
+    _freeze(learned["model"], options)
     wrapped = spread(step, run.here, run.strategy)
     optimizer = torch.optim.AdamW(_groups(learned, options), weight_decay=options.weight_decay, foreach=True)
     average = _Average(learned, options.average)
@@ -97,6 +98,15 @@ def _mode(learned: nn.ModuleDict, options: TrainingOptions) -> None:
         for module in learned.modules():
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.eval()
+
+
+def _freeze(model: nn.Module, options: TrainingOptions) -> None:
+    for path in options.freeze:
+        try:
+            model.get_submodule(path).requires_grad_(False)
+        except AttributeError as err:
+            known = ", ".join(name for name, _ in model.named_modules() if name.count(".") == 2)
+            raise CompileError(f"training.freeze: no module {path!r}; known: {known}") from err
 
 
 def _groups(learned: nn.ModuleDict, options: TrainingOptions) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ class TrainingOptions(BaseModel):
     warm_up: Share = 0.05  # of the steps
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
     freeze_norm: bool = True  # keep the statistics of batch normalisation as they were pretrained
+    freeze: tuple[str, ...] = ()  # modules that stay as pretrained, e.g. "encoders.audio.waves"
     clean: Share = 0.25  # of the samples that are not augmented
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99  # of the weights over the steps; 0 keeps the last ones
     seed: int = 0

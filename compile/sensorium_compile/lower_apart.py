@@ -1,0 +1,74 @@
+"""Lowering backend by backend in processes side by side: exporters take minutes, and one process can run only one."""
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sensorium.errors import SensoriumError
+from sensorium_compile.lower import Calibration, missing, precisions
+from sensorium_compile.recipe import ModelRecipe, Progress, parse_recipe
+from sensorium_compile.stages import Stages
+
+PROCESSES = 2
+SLOWEST_FIRST = ("executorch", "litert")  # minutes and tens of seconds; the others take seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker needs to lower the student of a checkpoint to one backend."""
+
+    text: str  # the recipe's TOML
+    where: str
+    folder: Path  # of the checkpoint
+    digest: str
+    calibration: Calibration
+    root: Path  # of the stages
+    backend: str
+
+
+def lower_apart(order: Order, chosen: Sequence[str], progress: Progress) -> None:
+    """Fill the stages of ``order`` for these backends; ranges that were computed join ``order.calibration``.
+
+    What cannot be lowered is left out here; who then asks for it is told why.
+    """
+    wanted = sorted((b for b in chosen if missing(b) is None), key=_rank)
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
+        jobs = [pool.submit(_work, replace(order, backend=backend)) for backend in wanted]
+        try:
+            for done, job in enumerate(as_completed(jobs)):
+                order.calibration.absorb(job.result())
+                progress("lowering", done + 1, len(jobs))
+        except BaseException:
+            for process in list((pool._processes or {}).values()):  # Ctrl-C does not wait for an exporter
+                process.terminate()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _work(order: Order) -> str:
+    import torch
+
+    from sensorium_compile.candidates import Lowering
+    from sensorium_compile.checkpoint import WEIGHTS, load_weights
+    from sensorium_compile.material import exportables
+    from sensorium_compile.model.build import build_model
+
+    torch.set_num_threads(1)
+    recipe = parse_recipe(order.text, order.where)
+    assert isinstance(recipe, ModelRecipe)
+    student = build_model(recipe, recipe.student, None)
+    load_weights(student, order.folder / WEIGHTS)
+    lowering = Lowering(exportables(student, recipe), order.digest, order.calibration, Stages(order.root))
+    for precision in precisions(order.backend):
+        try:
+            lowering.whole(order.backend, precision)
+        except SensoriumError:
+            continue
+    return order.calibration.to_json()
+
+
+def _rank(backend: str) -> tuple[int, str]:
+    return (SLOWEST_FIRST.index(backend) if backend in SLOWEST_FIRST else len(SLOWEST_FIRST), backend)
