@@ -48,7 +48,7 @@ class Record(BaseModel):
     subsets: dict[str, dict[str, Row]]  # teacher, student -> subset
     temperature: dict[str, float] = {}  # subset -> what makes its probabilities honest
     forms: dict[str, FormRecord] = {}  # key of a candidate -> its figures, which hold for those very bytes
-    hard: dict[str, Any] = {}  # teacher, student -> the hard protocol's table
+    hard: dict[str, dict[str, Row]] = {}  # teacher, student -> cell of the hard protocol
     notes: tuple[str, ...] = ()
 
 

@@ -22,13 +22,15 @@ from sensorium.samples import Array
 from sensorium_compile import checkpoint, pareto
 from sensorium_compile.candidates import FLOAT, Candidate, Lowering, fastest_mix, repaired
 from sensorium_compile.checkpoint import Row
+from sensorium_compile.data.damage import Scenery, load_scenery
 from sensorium_compile.data.examples import Examples, subsets
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.eager import open_eager
 from sensorium_compile.errors import CompileError
 from sensorium_compile.evaluate import predict, score
-from sensorium_compile.gate import Form, Rules, Scores, Verdict, judge
+from sensorium_compile.gate import Form, Rules, Scores, SubsetFigures, Verdict, judge
 from sensorium_compile.golden import Parity, check_parity, golden_samples
+from sensorium_compile.hard import hard_table
 from sensorium_compile.lower import backends
 from sensorium_compile.lower_apart import Order, lower_apart
 from sensorium_compile.material import Material, exportables, find_material
@@ -107,8 +109,23 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         with ThreadPoolExecutor(JUDGES) as pool:  # backends let go of the interpreter while they compute
             judged = list(pool.map(lambda c: bench.judged(c, parities[c.name], times), candidates.values()))
     choices = tuple(_choice(one) for one in judged)
-    outcome = Outcome(job, recipe, config, material, bench.teacher, bench.student, lowered.refused, diary.rows)
-    outcome = outcome.with_times(times, teacher.size_bytes)
+    hard = {}
+    if job.hard is not None:
+        with diary.stage("hard protocol"):
+            hard = bench.hard_tables(load_scenery(job.hard), progress)
+    outcome = Outcome(
+        job=job,
+        recipe=recipe,
+        config=config,
+        material=material,
+        teacher=bench.teacher,
+        student=bench.student,
+        refused=lowered.refused,
+        stages=diary.rows,
+        times=times,
+        teacher_bytes=teacher.size_bytes,
+        hard=hard,
+    )
     if not pareto.front(choices):
         pareto.pick(choices)  # raises, and says why each was refused
     front = {choice.key for choice in pareto.front(choices)}
@@ -134,6 +151,7 @@ class Bench:
     eager: OpenedModel = field(init=False)
     student: Scores | None = field(init=False, default=None)
     teacher: Scores | None = field(init=False, default=None)
+    teacher_model: OpenedModel | None = field(init=False, default=None)
     _tokens: dict[tuple[str, str], Array] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -143,7 +161,8 @@ class Bench:
             if self.material.teacher is not None:
                 model = build_model(self.recipe, self.recipe.teacher, None)
                 checkpoint.load_weights(model, self.material.teacher)
-                self.teacher = self._scores(open_eager(model, self.config.modalities), self.material.data.test)
+                self.teacher_model = open_eager(model, self.config.modalities)
+                self.teacher = self._scores(self.teacher_model, self.material.data.test)
 
     def parity(self, candidate: Candidate, samples: Mapping[str, Array]) -> Parity:
         """Agreement with PyTorch on the golden samples."""
@@ -202,6 +221,16 @@ class Bench:
         rows = np.random.default_rng(0).permutation(len(train))[:SEARCH_EXAMPLES]
         stored = train.batch(rows)
         return {name: to_batch(own, self.config.modalities[name]) for name, own in stored.items()}
+
+    def hard_tables(self, scenery: Scenery, progress: Progress) -> dict[str, dict[str, SubsetFigures]]:
+        """The hard protocol's table of teacher (where it is here) and student, on what neither saw."""
+        if self.material.data is None:
+            raise CompileError("the hard protocol damages samples that nobody was taught with: give --data as well")
+        forms = {"student": self.eager}
+        if self.teacher_model is not None:
+            forms["teacher"] = self.teacher_model
+        test = self.material.data.test
+        return {n: hard_table(f, test, self.config, scenery, progress=progress) for n, f in forms.items()}
 
     def _scores(self, form: OpenedModel, examples: Examples) -> Scores:
         return score(predict(form, examples, self.config.modalities), examples, self.config)

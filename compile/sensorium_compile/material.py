@@ -23,6 +23,7 @@ from sensorium_compile.train.loop import Run
 from sensorium_compile.train.run import sampler, train_student, train_teacher
 from sensorium_compile.zoo import Weights
 
+TEACHER = "teacher.safetensors"
 CALIBRATION_BATCHES, CALIBRATION_BATCH = 4, 32  # augmented as in training: ranges must hold for bad samples too
 
 
@@ -60,15 +61,18 @@ def find_material(
     progress: Progress,
 ) -> Material:
     """The checkpoint that was given or ships with the recipe's name; trained here where there is none, or on demand."""
-    loaded = load_data(recipe, data, progress) if data is not None else None
     folder, teacher = given or checkpoint.shipped(recipe.name), None
-    if folder is None or retrain:
+    trains = folder is None or retrain
+    loaded = load_data(recipe, data, progress, extra=trains) if data is not None else None
+    if folder is None or trains:
         if data is None or loaded is None:
             raise CompileError(
                 f"recipe {recipe.name} has no checkpoint, so it is trained, which needs data: give --data DIR "
                 f"({', '.join(plan.path or plan.reader for plan in recipe.modalities.values())} in it)"
             )
         teacher, folder = _train(recipe, loaded, data, weights, stages, progress)
+    elif (folder / TEACHER).is_file():
+        teacher = folder / TEACHER
     student = build_model(recipe, recipe.student, None)
     load_weights(student, folder / WEIGHTS)
     record = checkpoint.read_record(folder) if (folder / RECORD).is_file() else None
@@ -91,11 +95,11 @@ def _train(
 
     def distil_into(folder: Path) -> None:
         teacher = build_model(recipe, recipe.teacher, None)
-        load_weights(teacher, taught / "teacher.safetensors")
+        load_weights(teacher, taught / TEACHER)
         train_student(recipe, loaded, weights, teacher, Run("student", folder, progress=progress))
 
     plans = recipe.model_dump(mode="json", include={"student", "distil", "prune", "teacher"})
-    return taught / "teacher.safetensors", stages.run("distil", common | plans, distil_into)
+    return taught / TEACHER, stages.run("distil", common | plans, distil_into)
 
 
 def _calibration(recipe: ModelRecipe, student: MultimodalModel, folder: Path, data: Data | None) -> Calibration:

@@ -3,14 +3,14 @@
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sensorium.bundle import Origin
 from sensorium.learned.config import ModelConfig
 from sensorium_compile.candidates import Candidate
 from sensorium_compile.checkpoint import WEIGHTS, FormRecord, Record, Row
-from sensorium_compile.gate import Scores, Verdict, figures
+from sensorium_compile.gate import Scores, SubsetFigures, Verdict, figures
 from sensorium_compile.golden import Parity
 from sensorium_compile.material import Material, seeds
 from sensorium_compile.measure import FormLatency
@@ -64,12 +64,9 @@ class Outcome:
     student: Scores | None
     refused: Mapping[str, str]
     stages: Sequence[StageRow]
-    times: Mapping[str, FormLatency] = field(default_factory=dict)
-    teacher_bytes: int = 0
-
-    def with_times(self, times: Mapping[str, FormLatency], teacher_bytes: int) -> "Outcome":
-        """With the latencies of every form."""
-        return replace(self, times=times, teacher_bytes=teacher_bytes)
+    times: Mapping[str, FormLatency]
+    teacher_bytes: int
+    hard: Mapping[str, Mapping[str, SubsetFigures]]  # teacher, student -> cell of the hard protocol
 
     @property
     def origins(self) -> tuple[Origin, ...]:
@@ -149,6 +146,8 @@ def record_of(outcome: Outcome, judged: Sequence[Judged], temperature: Mapping[s
         data=dict(data.told) if data is not None else {},
         subsets=subsets,
         temperature=dict(temperature),
+        hard=(dict(before.hard) if before is not None else {})
+        | {form: {cell: _row_of(told) for cell, told in cells.items()} for form, cells in outcome.hard.items()},
         forms={
             key: FormRecord(name=one.candidate.name, subsets=_rows(one.scores))
             for key, one in ((one.candidate.key, one) for one in judged)
@@ -158,7 +157,11 @@ def record_of(outcome: Outcome, judged: Sequence[Judged], temperature: Mapping[s
 
 
 def _rows(scores: Scores) -> dict[str, Row]:
-    return {n: Row(accuracy=f.accuracy, low=f.low, high=f.high, n=f.n) for n, f in figures(scores).items()}
+    return {name: _row_of(told) for name, told in figures(scores).items()}
+
+
+def _row_of(told: SubsetFigures) -> Row:
+    return Row(accuracy=told.accuracy, low=told.low, high=told.high, n=told.n)
 
 
 def _teacher_figures(outcome: Outcome) -> StageFigures | None:
@@ -183,7 +186,9 @@ def _stage(
     else:
         return None
     by_subset = {s: one.median_ms for s, one in latency.subsets.items()} if latency is not None else {}
-    hard = record.hard.get(which, {}) if record is not None else {}
+    hard = {cell: SubsetRow.of(told) for cell, told in outcome.hard.get(which, {}).items()}
+    if not hard and record is not None:
+        hard = {cell: SubsetRow(**row.model_dump()) for cell, row in record.hard.get(which, {}).items()}
     return StageFigures(
         name=name, subsets=rows, size_bytes=size, ms=latency.ms if latency else None, ms_by_subset=by_subset, hard=hard
     )

@@ -36,6 +36,7 @@ class Job:
     data: Path | None = None
     checkpoint: Path | None = None  # instead of the one that ships
     retrain: bool = False
+    hard: Path | None = None  # recorded noises and rooms: measures the hard protocol too
     backends: tuple[str, ...] = ()  # none: every one that is installed
 
     @property
@@ -55,6 +56,7 @@ class Job:
             "data": folder_digest([self.data]) if self.data is not None else "",
             "checkpoint": digest(checkpoint) if checkpoint is not None else "",
             "retrain": self.retrain,
+            "hard": folder_digest([self.hard]) if self.hard is not None else "",
             "backends": list(self.backends),
         }
 

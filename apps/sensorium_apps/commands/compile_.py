@@ -30,6 +30,9 @@ def compile_(
         Path | None, typer.Option(help="A checkpoint's folder instead of the one that ships.")
     ] = None,
     retrain: Annotated[bool, typer.Option("--retrain", help="Teach and distil again; needs --data.")] = False,
+    hard: Annotated[
+        Path | None, typer.Option(help="A folder of noises and rooms: measures the hard protocol too (a few minutes).")
+    ] = None,
     backend: Annotated[
         list[str] | None, typer.Option(help="Only this backend; may be given again. Default: all that are installed.")
     ] = None,
@@ -66,7 +69,9 @@ def compile_(
         raise CompileError("which recipe? Give a name (companion, keypad, vqa) or a .toml file, or --pick")
     loaded = load_recipe(recipe)
     if isinstance(loaded, ModelRecipe):
-        _compile_model(recipe, loaded, target, out, (data, checkpoint, retrain, tuple(backend or ())), budget, json)
+        _compile_model(
+            recipe, loaded, target, out, (data, checkpoint, retrain, hard, tuple(backend or ())), budget, json
+        )
         return
     _compile_parts(loaded, target, out, json)
 
@@ -102,7 +107,7 @@ def _compile_model(
     recipe: "ModelRecipe",
     target: str | None,
     out: Path | None,
-    material: tuple[Path | None, Path | None, bool, tuple[str, ...]],
+    material: tuple[Path | None, Path | None, bool, Path | None, tuple[str, ...]],
     budget: "Budget",
     json: bool,
 ) -> None:

@@ -28,14 +28,17 @@ class Data:
     told: Mapping[str, Any]  # modality -> counts, for the report
 
 
-def load_data(recipe: ModelRecipe, folder: Path, progress: Progress = silent) -> Data:
-    """Read, clean, split and pair; raises CompileError where a modality's data are missing or fit no label."""
+def load_data(recipe: ModelRecipe, folder: Path, progress: Progress = silent, *, extra: bool = True) -> Data:
+    """Read, clean, split and pair; ``extra`` adds what is only trained on.
+
+    Raises CompileError where a modality's data are missing or fit no label.
+    """
     counts = {name: Counts() for name in recipe.modalities}
     pools = {n: _read(recipe, plan, plan, folder, progress, counts[n]) for n, plan in recipe.modalities.items()}
     parts = _split(recipe, pools)
     for name, plan in recipe.modalities.items():
-        for extra in plan.extra:
-            more = _read(recipe, plan, extra, folder, progress, counts[name])
+        for source in plan.extra if extra else ():
+            more = _read(recipe, plan, source, folder, progress, counts[name])
             parts[name][TRAIN] = joined(parts[name][TRAIN], more)
         if recipe.pairing == "label":  # a question is asked of many pictures, and pictures of shapes are alike
             known = leaks(parts[name][TRAIN], parts[name][TEST])
