@@ -92,11 +92,16 @@ def save_weights(model: Any, path: Path) -> None:
     """Write a module's weights in half precision, and round the module to what was written."""
     from safetensors.torch import save_file
 
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(round_weights(model), str(path))
+
+
+def round_weights(model: Any) -> dict[str, Any]:
+    """Round a module's weights to half precision, which is given back by name."""
     state = {n: v.detach().clone().contiguous() for n, v in model.state_dict().items()}
     halved = {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(halved, str(path))
     model.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in halved.items()})
+    return halved
 
 
 def load_weights(model: Any, path: Path) -> None:

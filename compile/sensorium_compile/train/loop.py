@@ -1,5 +1,6 @@
 """The loop: draw, loss, step, average, save; the same on one process and on many, and after it was stopped."""
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from sensorium_compile.errors import CompileError
 from sensorium_compile.train.options import TrainingOptions
-from sensorium_compile.train.parallel import ALONE, Step, Strategy, World, spread
+from sensorium_compile.train.parallel import ALONE, Step, Strategy, World, spread, whole_state
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 SAVE_S = 20.0  # between two saves: what a stop can cost
@@ -54,7 +55,11 @@ def train(learned: nn.ModuleDict, draw: Draw, loss_of: Loss, options: TrainingOp
     Step ``i`` draws its batch from the seed (seed, i), so that a resumed run sees what an unbroken one would.
     Raises CompileError when the loss is not finite.
     """
-    learned.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions: half as long again without
+    parted = run.here.size > 1 and run.strategy == "fsdp"
+    # Convolutions take half as long again without channels_last, which FSDP cannot part.
+    layout = torch.contiguous_format if parted else torch.channels_last
+    given = learned.to(memory_format=layout)  # type: ignore[call-overload]
+    learned = copy.deepcopy(given) if parted else given  # FSDP leaves its hooks in the modules
     step = Step(learned)
     _mode(learned, options)
     _freeze(learned["model"], options)
@@ -62,7 +67,7 @@ def train(learned: nn.ModuleDict, draw: Draw, loss_of: Loss, options: TrainingOp
     optimizer = torch.optim.AdamW(_groups(learned, options), weight_decay=options.weight_decay, foreach=True)
     average = _Average(learned, options.average)
     kept = _Kept(run.folder / f"{run.name}.progress.pt", learned, optimizer, average)
-    done = kept.load() if run.here.size == 1 or run.strategy == "ddp" else 0
+    done = 0 if parted else kept.load()
     loss_value = math.nan
     try:
         for index in range(done, options.steps):
@@ -80,15 +85,18 @@ def train(learned: nn.ModuleDict, draw: Draw, loss_of: Loss, options: TrainingOp
             average.step(index)
             done = index + 1
             run.progress(f"{run.name} (loss {loss_value:.3f})", done, options.steps)
-            if run.here.first and kept.due():
+            if run.here.first and not parted and kept.due():
                 kept.save(done)
     except KeyboardInterrupt:
-        if run.here.first and run.strategy == "ddp":
+        if run.here.first and not parted:
             kept.save(done)
         raise
     average.apply()
-    learned.eval()
-    kept.forget()
+    if parted:
+        given.load_state_dict(whole_state(learned))
+    given.eval()
+    if run.here.first:
+        kept.forget()
     return {"loss": loss_value}
 
 

@@ -79,3 +79,11 @@ def spread(step: Step, here: World, strategy: Strategy) -> nn.Module:
         fully_shard(step)
         return step
     return nn.parallel.DistributedDataParallel(step, find_unused_parameters=True)
+
+
+def whole_state(module: nn.Module) -> dict[str, torch.Tensor]:
+    """The state of a module, put together of what ``spread`` parted among the processes; every process calls it."""
+    from torch.distributed.tensor import DTensor
+
+    state = module.state_dict()
+    return {name: own.full_tensor() if isinstance(own, DTensor) else own for name, own in state.items()}
