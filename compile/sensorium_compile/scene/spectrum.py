@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 RATE_HZ = 16_000
@@ -27,7 +28,16 @@ def frame_count(samples: int) -> int:
 class LogMel(nn.Module):
     """Sound (batch, samples) in [-1, 1] at 16 kHz -> log-mel (batch, frames, 64)."""
 
-    keep_float = True  # int8 on a spectrum loses what is quiet: 8 bits are 48 dB
+    float_only = True  # int8 on a spectrum loses what is quiet: 8 bits are 48 dB
+
+    window: Tensor
+    first_re: Tensor
+    first_im: Tensor
+    twist_re: Tensor
+    twist_im: Tensor
+    second_re: Tensor
+    second_im: Tensor
+    mel: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +55,7 @@ class LogMel(nn.Module):
         self.constant("second_im", second.imag)
         self.constant("mel", mel_matrix())
 
-    def constant(self, name: str, value: np.ndarray) -> None:  # type: ignore[type-arg]
+    def constant(self, name: str, value: NDArray[np.float64]) -> None:
         """A float32 buffer that no checkpoint holds."""
         self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(value, np.float32)), persistent=False)
 
@@ -75,7 +85,7 @@ def framed(sound: Tensor) -> Tensor:
     return torch.cat([*parts, rest], -1)
 
 
-def mel_matrix() -> np.ndarray:  # type: ignore[type-arg]
+def mel_matrix() -> NDArray[np.float64]:
     """HTK mel filters without normalisation, (BINS, BANDS): tf.signal.linear_to_mel_weight_matrix."""
     hz = np.linspace(0, RATE_HZ / 2, BINS)[1:, None]
     mel = 1127.0 * np.log1p(hz / 700.0)

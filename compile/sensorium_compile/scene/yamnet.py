@@ -15,28 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from sensorium_compile.errors import CompileError
-from sensorium_compile.scene.spectrum import LogMel
+from sensorium_compile.scene.space import low_rank
+from sensorium_compile.scene.spectrum import HOP, LogMel
 
 FRAMES = 96  # of the spectrum that the network looks at: 0.96 s
 SAMPLES = 15_600  # that hold them
 CLASSES = 521
+SILENCE = 494  # the class that says nothing of what is there (yamnet_class_map.csv)
 # yamnet.py, _YAMNET_LAYER_DEFS: stride and width of each layer; the first is a full convolution.
-LAYERS = (
-    (2, 32),
-    (1, 64),
-    (2, 128),
-    (1, 128),
-    (2, 256),
-    (1, 256),
-    (2, 512),
-    (1, 512),
-    (1, 512),
-    (1, 512),
-    (1, 512),
-    (1, 512),
-    (2, 1024),
-    (1, 1024),
-)
+STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
+WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 
 
 class Convolution(nn.Module):
@@ -53,23 +41,32 @@ class Convolution(nn.Module):
         return cast(Tensor, self.conv(padded)).relu()
 
 
-class YamNet(nn.Module):
-    """Log-mel patches (batch, 96, 64) -> logits (batch, 521); ``features`` gives the pooled embedding (batch, 1024)."""
+class Separable(nn.Module):
+    """A depthwise convolution, then one over channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: int, width: int, stride: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for given, (stride, width) in zip((1, *(w for _, w in LAYERS)), LAYERS, strict=False):
-            if not layers:
-                layers.append(Convolution(given, width, 3, stride))
-            else:
-                depthwise = Convolution(given, given, 3, stride, groups=given)
-                layers.append(nn.Sequential(depthwise, Convolution(given, width, 1, 1)))
-        self.layers = nn.Sequential(*layers)
-        self.classes = nn.Linear(LAYERS[-1][1], CLASSES)
+        self.depthwise = Convolution(given, given, 3, stride, groups=given)
+        self.pointwise = Convolution(given, width, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, given, time, bands) -> (batch, width, ...)."""
+        return cast(Tensor, self.pointwise(self.depthwise(x)))
+
+
+class YamNet(nn.Module):
+    """Log-mel patches (batch, 96, 64) -> logits (batch, 521); ``features`` gives the pooled embedding."""
+
+    def __init__(self, widths: Sequence[int] = WIDTHS, rank: int | None = None) -> None:
+        super().__init__()
+        self.widths, self.rank = tuple(widths), rank
+        pairs = zip(widths, widths[1:], STRIDES[1:], strict=False)
+        first = Convolution(1, widths[0], 3, STRIDES[0])
+        self.layers = nn.Sequential(first, *(Separable(given, width, stride) for given, width, stride in pairs))
+        self.classes = low_rank(widths[-1], CLASSES, rank)
 
     def features(self, patches: Tensor) -> Tensor:
-        """The embedding, (batch, 1024)."""
+        """The embedding, (batch, widths[-1])."""
         return cast(Tensor, self.layers(patches[:, None])).mean((2, 3))
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -87,7 +84,7 @@ class Layout:
     @property
     def samples(self) -> int:
         """Samples at 16 kHz that all patches together need."""
-        return SAMPLES + (self.count - 1) * self.step * 160
+        return SAMPLES + (self.count - 1) * self.step * HOP
 
 
 class Patches(nn.Module):
@@ -118,9 +115,9 @@ def load_yamnet(path: Path) -> YamNet:
         for i, layer in enumerate(list(model.layers)[1:]):
             block, name = cast(Any, layer), f"layer{i + 2}"
             bias = biases[f"{name}/depthwise_conv/bn/FusedBatchNormV3"]
-            _fill(block[0].conv, depthwise[i].transpose(3, 0, 1, 2), bias)
+            _fill(block.depthwise.conv, depthwise[i].transpose(3, 0, 1, 2), bias)
             bias = biases[f"{name}/pointwise_conv/bn/FusedBatchNormV3"]
-            _fill(block[1].conv, pointwise[i].transpose(0, 3, 1, 2), bias)
+            _fill(block.pointwise.conv, pointwise[i].transpose(0, 3, 1, 2), bias)
         _fill(model.classes, dense, biases["dense/BiasAdd/ReadVariableOp/resource"])
     except (StopIteration, KeyError, IndexError, RuntimeError) as err:
         raise CompileError(f"{path.name} is not the published yamnet.tflite: {err!r}") from err

@@ -1,0 +1,105 @@
+"""Makes the student that ships: the pretrained classifier factorised, the sound tagger narrowed and distilled.
+
+python -m sensorium_compile.scene.train --data DIR --teacher YAMNET_FOLDER --out FOLDER [--minutes 15]
+
+DIR holds ``esc10`` (of which fold 4 is not heard) and ``fsdd``; no label is used.
+"""
+
+import argparse
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from sensorium_compile.errors import CompileError
+from sensorium_compile.scene.checkpoint import save_scene
+from sensorium_compile.scene.command import CLASS_MAP, YAMNET
+from sensorium_compile.scene.distil import DistilPlan, Mixer, distil
+from sensorium_compile.scene.evaluate import FOLD
+from sensorium_compile.scene.model import STUDENT, build_scene, load_sound, load_vision
+from sensorium_compile.scene.narrow import narrow
+from sensorium_compile.scene.spectrum import RATE_HZ, LogMel
+from sensorium_compile.scene.texts import TextSpace
+from sensorium_compile.scene.towers import SoundTower, VisionTower
+from sensorium_compile.scene.yamnet import FRAMES, SAMPLES, load_yamnet
+from sensorium_compile.zoo import Weights
+from sensorium_devices.sound import read_audio
+
+SPEECH_SHARE = 0.15  # of what is drawn: digits by four voices are one kind of sound out of many
+PATCHES = 1500  # that channels are chosen by
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of yamnet.tflite and its class map")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=DistilPlan().steps)
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    args = parser.parse_args()
+    plan = DistilPlan(steps=args.steps, max_s=args.minutes * 60)
+    weights = Weights()
+    space = TextSpace(weights)
+    model = build_scene(STUDENT)
+    load_vision(cast(VisionTower, model.encoders["vision"]), STUDENT.vision, weights, space)
+    tower = cast(SoundTower, model.encoders["audio"])
+    teacher = load_yamnet(args.teacher / YAMNET)
+    clips, speech = spectra_of(clip_files(args.data)), spectra_of(speech_files(args.data))
+    student = narrow(teacher, STUDENT.sound.widths, STUDENT.sound.rank, patches_of([*clips, *speech], PATCHES))
+    load_sound(tower, student, args.teacher / CLASS_MAP, space)
+    distil(tower.net, teacher, tower.places.matrix.weight.T.detach(), mixer(clips, speech, plan.seed), plan, tell)
+    save_scene(model, args.out)
+
+
+def tell(line: str) -> None:
+    """One line of progress."""
+    print(line, flush=True)  # noqa: T201
+
+
+def mixer(clips: list[Tensor], speech: list[Tensor], seed: int) -> Mixer:
+    """Draws from both, speech by its share."""
+    shares = [(1 - SPEECH_SHARE) / len(clips)] * len(clips) + [SPEECH_SHARE / len(speech)] * len(speech)
+    return Mixer([*clips, *speech], shares, seed)
+
+
+def clip_files(data: Path) -> list[Path]:
+    """ESC-10 but for the fold that figures are reported on."""
+    return _found(path for path in sorted((data / "esc10").glob("*/*.flac")) if not path.name.startswith(f"{FOLD}-"))
+
+
+def speech_files(data: Path) -> list[Path]:
+    """Spoken digits, every fourth: they resemble each other."""
+    return _found(sorted((data / "fsdd").glob("**/*.flac"))[::4])
+
+
+def spectra_of(files: Sequence[Path]) -> list[Tensor]:
+    """Log-mel (frames, 64) of whole recordings."""
+    spectrum, made = LogMel(), []
+    for path in files:
+        sound = torch.from_numpy(read_audio(path, RATE_HZ)[0])
+        missing = SAMPLES - len(sound)
+        padded = torch.nn.functional.pad(sound, (0, missing)) if missing > 0 else sound
+        with torch.no_grad():
+            made.append(spectrum(padded[None])[0])
+    return made
+
+
+def patches_of(spectra: Sequence[Tensor], most: int) -> Tensor:
+    """Patches (n, 96, 64) one after another out of whole recordings, thinned evenly to at most ``most``."""
+    every = [s[at : at + FRAMES] for s in spectra for at in range(0, len(s) - FRAMES + 1, FRAMES)]
+    return torch.stack(every[:: max(1, math.ceil(len(every) / most))])
+
+
+def _found(files: Iterable[Path]) -> list[Path]:
+    found = list(files)
+    if not found:
+        raise CompileError("the data folder lacks esc10/LABEL/FOLD-*.flac or fsdd/*.flac; correct --data")
+    return found
+
+
+if __name__ == "__main__":
+    main()
