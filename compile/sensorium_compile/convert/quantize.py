@@ -27,15 +27,9 @@ def recorded_ranges(name: str) -> Ranges:
 
 
 def quantize(
-    model: onnx.ModelProto,
-    ranges: Ranges,
-    ops: Collection[str],
-    keep: Collection[str] = (),
-    float_outputs: Collection[str] = (),
+    model: onnx.ModelProto, ranges: Ranges, ops: Collection[str], keep: Collection[str] = ()
 ) -> onnx.ModelProto:
     """The model with its nodes of the types ``ops`` quantized, except those that ``keep`` names.
-
-    Nodes of the types ``float_outputs`` leave their sum of products in float.
 
     Raises CompileError when the ranges are not of this graph.
     """
@@ -49,7 +43,7 @@ def quantize(
         nodes_to_quantize=[],
         nodes_to_exclude=sorted(keep),
         op_types_to_quantize=sorted(ops),
-        extra_options={"OpTypesToExcludeOutputQuantization": sorted(float_outputs)},
+        extra_options={},
     )
     try:
         quantizer.quantize_model()

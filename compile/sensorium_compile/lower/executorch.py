@@ -66,6 +66,7 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
 def _quantized(
     graph: Exportable, program: ExportedProgram, precision: str, calibration: Calibration, kept: Collection[str]
 ) -> ExportedProgram:
+    from executorch.backends.transforms.duplicate_dynamic_quant_chain import DuplicateDynamicQuantChainPass
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
@@ -82,7 +83,10 @@ def _quantized(
     if precision == "int8-static" and _observers(prepared):
         ranges = calibration.ranges(NAME, graph.name, lambda feeds: _ranges(graph, program, feeds))
         _put_ranges(graph.name, prepared, ranges)
-    return torch.export.export(convert_pt2e(prepared), args)
+    converted = convert_pt2e(prepared)
+    # Layers that share an input share the measuring of its range; XNNPACK's partitions would depend on each other.
+    DuplicateDynamicQuantChainPass()(converted)
+    return torch.export.export(converted, args)
 
 
 def _config(*, dynamic: bool) -> "QuantizationConfig":

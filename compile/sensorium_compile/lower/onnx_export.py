@@ -10,6 +10,7 @@ import torch
 
 from sensorium_compile.convert.graph import IR_VERSION, OPSET
 from sensorium_compile.errors import CompileError
+from sensorium_compile.lower.constants import fold_constants
 from sensorium_compile.lower.exportable import Exportable, unwrapped
 from sensorium_compile.lower.program import exported_program, quiet, unsupported
 
@@ -49,7 +50,7 @@ def export_onnx(graph: Exportable, backend: str) -> OnnxExport:
             raise CompileError(f"graph {graph.name}: torch.onnx.export gave nothing; is onnxscript installed?")
         model = onnx.ModelProto.FromString(made.model_proto.SerializeToString())
         paths = {node.name: _path(node) for node in model.graph.node}
-        _exports[graph] = OnnxExport(_plain(model, graph.name), paths)
+        _exports[graph] = OnnxExport(fold_constants(_plain(model, graph.name)), paths)
     return _exports[graph]
 
 

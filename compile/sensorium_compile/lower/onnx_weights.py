@@ -14,7 +14,10 @@ _AXIS = {"Conv": 0, "MatMul": 1, "Gather": 0}  # of the channels in the weight; 
 def quantize_weights(model: onnx.ModelProto, chosen: Collection[str]) -> onnx.ModelProto:
     """The model with the weights of the nodes that ``chosen`` names in symmetric int8, one scale a channel.
 
-    A layer's weight goes through DequantizeLinear; of a table of embeddings only the rows that were gathered do.
+    A linear layer's weight goes through DequantizeLinear, which ONNX Runtime fuses with the product. A convolution's
+    goes through Cast and Mul, which it works out once, when it opens the graph: DequantizeLinear it would repeat at
+    every run.
+    Of a table of embeddings only the rows that were gathered are multiplied.
     """
     made = onnx.ModelProto.FromString(model.SerializeToString())
     graph = made.graph
@@ -27,12 +30,11 @@ def quantize_weights(model: onnx.ModelProto, chosen: Collection[str]) -> onnx.Mo
         if axis is None or weights[node.input[index]].size < LEAST_SIZE:
             nodes.append(node)
             continue
-        table = node.op_type == "Gather"
-        if (name := f"{node.input[index]}.{'rows' if table else axis}") not in stored:
+        if (name := f"{node.input[index]}.{node.op_type}.{axis}") not in stored:
             stored.add(name)
-            _store(graph, name, weights[node.input[index]], axis, table)
-            nodes.extend([] if table else [_dequantize(name, axis)])
-        nodes.extend(_gather(node, name) if table else [_reading(node, name)])
+            _store(graph, name, weights[node.input[index]], axis, spread=node.op_type in ("Gather", "Conv"))
+            nodes.extend(_restored(node, name, axis))
+        nodes.extend(_gather(node, name) if node.op_type == "Gather" else [_reading(node, name)])
     del graph.node[:]
     graph.node.extend(nodes)
     used = {name for node in nodes for name in node.input}
@@ -52,20 +54,25 @@ def _channel_axis(node: onnx.NodeProto) -> int | None:
     return _AXIS[node.op_type]
 
 
-def _store(graph: onnx.GraphProto, name: str, weight: NDArray[np.float32], axis: int, table: bool) -> None:
-    """Add the int8 weight and its scales; those of a table keep an axis of one, so that gathered rows meet theirs."""
+def _store(graph: onnx.GraphProto, name: str, weight: NDArray[np.float32], axis: int, *, spread: bool) -> None:
+    """Add the int8 weight and its scales, with all axes of the weight where they are ``spread``."""
     others = tuple(i for i in range(weight.ndim) if i != axis)
-    scale = np.maximum(np.abs(weight).max(axis=others), np.float32(1e-12)) / np.float32(127)
-    quantized = np.rint(weight / np.expand_dims(scale, others)).astype(np.int8)
+    scale = np.maximum(np.abs(weight).max(axis=others, keepdims=True), np.float32(1e-12)) / np.float32(127)
+    quantized = np.rint(weight / scale).astype(np.int8)
+    scale = scale.astype(np.float32)
     graph.initializer.append(numpy_helper.from_array(quantized, f"{name}.int8"))
-    scales = scale.astype(np.float32)[:, None] if table else scale.astype(np.float32)
-    graph.initializer.append(numpy_helper.from_array(scales, f"{name}.scale"))
+    graph.initializer.append(numpy_helper.from_array(scale if spread else scale.reshape(-1), f"{name}.scale"))
 
 
-def _dequantize(name: str, axis: int) -> onnx.NodeProto:
-    return helper.make_node(
-        "DequantizeLinear", [f"{name}.int8", f"{name}.scale"], [f"{name}.float"], f"{name}.dequantize", axis=axis
-    )
+def _restored(node: onnx.NodeProto, name: str, axis: int) -> list[onnx.NodeProto]:
+    """What makes the whole weight float again."""
+    stored, scale, made = f"{name}.int8", f"{name}.scale", f"{name}.float"
+    if node.op_type == "Gather":
+        return []
+    if node.op_type == "Conv":
+        cast = helper.make_node("Cast", [stored], [f"{name}.cast"], f"{name}.cast", to=onnx.TensorProto.FLOAT)
+        return [cast, helper.make_node("Mul", [f"{name}.cast", scale], [made], made)]
+    return [helper.make_node("DequantizeLinear", [stored, scale], [made], made, axis=axis)]
 
 
 def _reading(node: onnx.NodeProto, name: str) -> onnx.NodeProto:
