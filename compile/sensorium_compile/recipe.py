@@ -66,7 +66,7 @@ class HeadPlan(_Table):
 class FusionPlan(_Table):
     """Which fusion, and how large."""
 
-    kind: Literal["late", "cross", "unified"] = "cross"
+    kind: Literal["late", "cross", "product", "unified"] = "cross"
     depth: Annotated[int, Field(ge=1, le=24)] = 1
     heads: Annotated[int, Field(ge=1)] = 4
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0

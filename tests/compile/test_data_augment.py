@@ -172,7 +172,7 @@ def test_a_room_begins_with_the_direct_sound_at_the_ratio_asked() -> None:
 def test_words_are_dropped_but_not_the_ends_nor_the_padding() -> None:
     config = load_augment("text", {"words": {"probability": 1, "share": 1}})
     assert augment(BATCHES["text"], config, Dice(0), "text")[0].tolist() == [101, 100, 100, 100, 102, 0, 0]
-    assert augment(BATCHES["text"], config, Dice(0), "text", unknown=1)[0].tolist() == [101, 1, 1, 1, 102, 0, 0]
+    assert augment(BATCHES["text"], config, Dice(0), "text", ids={"[UNK]": 1})[0].tolist() == [101, 1, 1, 1, 102, 0, 0]
 
 
 def test_a_window_of_one_reading_can_be_augmented() -> None:

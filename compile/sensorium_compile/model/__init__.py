@@ -1,7 +1,15 @@
 """The model contract: named encoders (samples -> tokens), a fusion over tokens and presence, named heads."""
 
 from sensorium_compile.model.contract import MultimodalModel, Tower, check_model
-from sensorium_compile.model.fusions import FUSIONS, CrossModalFusion, Fusion, LateFusion, UnifiedFusion, build_fusion
+from sensorium_compile.model.fusions import (
+    FUSIONS,
+    CrossModalFusion,
+    Fusion,
+    LateFusion,
+    ProductFusion,
+    UnifiedFusion,
+    build_fusion,
+)
 from sensorium_compile.model.heads import ClassHead, EmbeddingHead, info_nce
 
 __all__ = [
@@ -12,6 +20,7 @@ __all__ = [
     "Fusion",
     "LateFusion",
     "MultimodalModel",
+    "ProductFusion",
     "Tower",
     "UnifiedFusion",
     "build_fusion",

@@ -1,4 +1,4 @@
-"""Three ways to make one state of the tokens at hand, behind one interface.
+"""Ways to make one state of the tokens at hand, behind one interface.
 
 A fusion takes the tokens of every modality in the model's order, each (batch, count, width), and presence
 (batch, modalities); it gives (batch, width). What is absent must not matter at all, whatever its tokens hold: its
@@ -7,6 +7,7 @@ mask, whose large negative scores wreck int8, and whose all-masked row is NaN on
 there still is an answer: the prior.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -69,15 +70,44 @@ class CrossModalFusion(Fusion):
 
     def forward(self, tokens: Sequence[Tensor], presence: Tensor) -> Tensor:
         """See Fusion."""
+        streams = self._crossed(tokens, presence)
+        return self._read(self.token.expand(presence.shape[0], -1, -1), streams)
+
+    def _crossed(self, tokens: Sequence[Tensor], presence: Tensor) -> list[Tensor]:
+        """The modalities' tokens after they have looked at each other's."""
         streams = _with_missing(tokens, presence, self.missing, self.kind)
-        batch = presence.shape[0]
-        first = self.token.expand(batch, -1, -1)
+        first = self.token.expand(presence.shape[0], -1, -1)
         for layer in self.cross:
             context = torch.cat([first, *streams], 1)
             blocks = cast(nn.ModuleList, layer)
             streams = [block(own, context) for block, own in zip(blocks, streams, strict=True)]
+        return streams
+
+    def _read(self, first: Tensor, streams: Sequence[Tensor]) -> Tensor:
+        """What the class token (batch, 1, width) makes of them: (batch, width)."""
         context = torch.cat([first, *streams], 1)
         return cast(Tensor, self.norm(self.read(first, context)))[:, 0]
+
+
+class ProductFusion(CrossModalFusion):
+    """CrossModalFusion whose class token begins with a product of all modalities, factor by factor (arXiv 1610.04325).
+
+    For answers that no sense has a share in, such as whether what is asked for is what is seen: attention alone finds
+    them late, or not at all.
+    """
+
+    def __init__(
+        self, counts: Mapping[str, int], width: int, depth: int = 1, heads: int = 4, dropout: float = 0.0
+    ) -> None:
+        super().__init__(counts, width, depth, heads, dropout)
+        self.factors = nn.ModuleList([nn.Linear(width, width) for _ in counts])
+        self.product_norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Sequence[Tensor], presence: Tensor) -> Tensor:
+        """See Fusion."""
+        streams = self._crossed(tokens, presence)
+        factors = [factor(own.mean(1, keepdim=True)) for factor, own in zip(self.factors, streams, strict=True)]
+        return self._read(self.token + self.product_norm(math.prod(factors[1:], start=factors[0])), streams)
 
 
 class UnifiedFusion(Fusion):
@@ -102,7 +132,12 @@ class UnifiedFusion(Fusion):
         return cast(Tensor, self.norm(x[:, 0]))
 
 
-FUSIONS: dict[str, type[Fusion]] = {"late": LateFusion, "cross": CrossModalFusion, "unified": UnifiedFusion}
+FUSIONS: dict[str, type[Fusion]] = {
+    "late": LateFusion,
+    "cross": CrossModalFusion,
+    "product": ProductFusion,
+    "unified": UnifiedFusion,
+}
 
 
 def build_fusion(kind: str, counts: Mapping[str, int], width: int, options: Mapping[str, float]) -> Fusion:

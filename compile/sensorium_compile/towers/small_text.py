@@ -24,7 +24,7 @@ class SmallTextOptions(TowerOptions):
     features: Annotated[int, Field(ge=4)] = 64
     layers: Annotated[int, Field(ge=1, le=4)] = 1
     heads: Annotated[int, Field(ge=1)] = 4
-    tokens: Annotated[int, Field(ge=1)] = 1  # given to the fusion
+    tokens: Annotated[int, Field(ge=0)] = 1  # given to the fusion; 0: one for each of the text's
     start: Literal["random", "minilm"] = "random"  # minilm: its words, in their main directions
 
 
@@ -32,7 +32,7 @@ class SmallTextTower(Tower):
     """Text int64 (batch, n), WordPiece ids, 0 for padding -> tokens (batch, count, width)."""
 
     def __init__(self, length: int, options: SmallTextOptions) -> None:
-        super().__init__(options.tokens, options.width or options.features)
+        super().__init__(options.tokens or length, options.width or options.features)
         self.words = nn.Embedding(options.vocabulary, options.features)
         self.reader = Reader(length, options.features, count=options.tokens, layers=options.layers, heads=options.heads)
         self.project = projection(options.features, options.width)
@@ -40,8 +40,9 @@ class SmallTextTower(Tower):
     def forward(self, sample: Tensor) -> Tensor:
         """Ids to tokens."""
         padding = (sample == 0).to(torch.float32)  # (batch, n)
-        own = torch.zeros_like(padding[:, :1]).expand(-1, self.count)
-        mask = (torch.cat([own, padding], dim=1) * MASKED)[:, None, None]
+        if self.reader.count:
+            padding = torch.cat([torch.zeros_like(padding[:, :1]).expand(-1, self.reader.count), padding], dim=1)
+        mask = (padding * MASKED)[:, None, None]
         return cast(Tensor, self.project(self.reader(self.words(sample), mask)))
 
 

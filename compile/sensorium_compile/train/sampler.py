@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sensorium.inputs import InputSpec, to_batch
 from sensorium.samples import Array
-from sensorium_compile.data.augment import AugmentConfig, Dice, augment, load_augment
+from sensorium_compile.data.augment import BERT_IDS, AugmentConfig, Dice, augment, load_augment
 from sensorium_compile.data.examples import NONE, Examples, IntArray
 from sensorium_compile.recipe import ModelRecipe
 from sensorium_compile.train.loop import Batch
@@ -20,7 +20,8 @@ Augment: TypeAlias = Callable[[Tensor, np.random.Generator], Tensor]  # (n, ...)
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """Draws batches. ``repair``: each sample's partner is drawn among all of its label; else as the examples say."""
+    """Draws batches. ``repair``: every label as often as any other, and each sample's partner drawn among all of its
+    label; else examples as they are, and as often as they are."""
 
     examples: Examples
     inputs: Mapping[str, InputSpec]
@@ -38,10 +39,10 @@ class Sampler:
         return Batch(samples, presence, torch.from_numpy(chosen.labels))
 
     def _rows(self, rng: np.random.Generator, size: int) -> IntArray:
-        """Every label as often as any other, where there are labels."""
+        """Every label as often as any other, where there are labels and samples are paired by them."""
         labels = self.examples.labels
         known = np.unique(labels[labels != NONE])
-        if not len(known):
+        if not self.repair or not len(known):
             return rng.integers(0, len(labels), size)
         wanted = rng.permutation(np.resize(rng.permutation(known), size))
         return np.array([rng.choice(np.flatnonzero(labels == label)) for label in wanted], np.int64)
@@ -72,14 +73,16 @@ def _repaired(examples: Examples, rows: IntArray, rng: np.random.Generator) -> E
 
 def augmenters(recipe: ModelRecipe) -> dict[str, Augment]:
     """What the recipe does to each modality's samples; a modality without a table is left as it is."""
+    vocabulary = recipe.vocabulary
+    ids = BERT_IDS if vocabulary is None else {word: i for i, word in enumerate(vocabulary.split("\n"))}
     made: dict[str, Augment] = {}
     for name, table in recipe.augment.items():
-        made[name] = _augmenter(name, load_augment(recipe.modalities[name].input.kind, table))
+        made[name] = _augmenter(name, load_augment(recipe.modalities[name].input.kind, table), ids)
     return made
 
 
-def _augmenter(name: str, config: AugmentConfig) -> Augment:
+def _augmenter(name: str, config: AugmentConfig, ids: Mapping[str, int]) -> Augment:
     def change(batch: Tensor, rng: np.random.Generator) -> Tensor:
-        return augment(batch, config, Dice(int(rng.integers(2**31))), name)
+        return augment(batch, config, Dice(int(rng.integers(2**31))), name, ids=ids)
 
     return change

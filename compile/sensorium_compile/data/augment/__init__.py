@@ -20,6 +20,7 @@ from sensorium_compile.data.augment.sounds import augment_sounds
 from sensorium_compile.errors import CompileError
 
 __all__ = [
+    "BERT_IDS",
     "AugmentConfig",
     "Dice",
     "ImageAugment",
@@ -38,7 +39,7 @@ _MODELS: Mapping[str, type[AugmentConfig]] = {
     "text": TextAugment,
     "readings": ReadingsAugment,
 }
-BERT_UNKNOWN = 100  # [UNK] in BERT's own vocabulary
+BERT_IDS: Mapping[str, int] = {"[UNK]": 100}  # in BERT's own vocabulary
 
 
 def load_augment(kind: str, table: Mapping[str, object]) -> AugmentConfig:
@@ -59,16 +60,16 @@ def augment(
     name: str,
     *,
     noises: Tensor | None = None,
-    unknown: int = BERT_UNKNOWN,
+    ids: Mapping[str, int] = BERT_IDS,
 ) -> Tensor:
     """A changed copy of a batch as its encoder takes it; counted in ``dice.applied`` under ``NAME.STEP``.
 
-    ``noises`` (clips, samples) are mixed into sound; ``unknown`` is the id of a dropped word.
+    ``noises`` (clips, samples) are mixed into sound; ``ids`` are the vocabulary's, for text.
     """
     if isinstance(config, ImageAugment):
         return augment_images(batch, config, dice, name)
     if isinstance(config, SoundAugment):
         return augment_sounds(batch, config, dice, name, noises)
     if isinstance(config, TextAugment):
-        return augment_text(batch, config, dice, name, unknown=unknown)
+        return augment_text(batch, config, dice, name, ids=ids)
     return augment_readings(batch, config, dice, name)

@@ -169,11 +169,21 @@ class Words(Step):
     share: Share = 0.15  # of the words
 
 
+class Rephrase(Step):
+    """The same said otherwise: words are left out, as in speech, or others said in their place."""
+
+    probability: Share = 0.0  # it needs words of the recipe's own
+    share: Share = 0.3  # of the words that can change
+    drop: tuple[str, ...] = ()  # the meaning does not need them: "?", "the"
+    instead: dict[str, tuple[str, ...]] = {}  # "color" -> "colour"; "[UNK]" is a word that nobody knows
+
+
 class TextAugment(BaseModel):
-    """Steps for text."""
+    """Steps for text, in the order in which they are done."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    rephrase: Rephrase = Rephrase()
     words: Words = Words()
 
 

@@ -1,14 +1,35 @@
 """Changes to batches of text, int64 (batch, tokens), and of readings, float32 (batch, window, channels)."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from sensorium_compile.data.augment.config import Crop, Dead, Drift, Jitter, ReadingsAugment, TextAugment, Words
+from sensorium.errors import unknown as unknown_name
+from sensorium_compile.data.augment.config import (
+    Crop,
+    Dead,
+    Drift,
+    Jitter,
+    ReadingsAugment,
+    Rephrase,
+    TextAugment,
+    Words,
+)
 from sensorium_compile.data.augment.dice import Dice, some
+from sensorium_compile.errors import CompileError
+
+UNKNOWN = "[UNK]"
 
 
-def augment_text(tokens: Tensor, config: TextAugment, dice: Dice, name: str = "text", *, unknown: int) -> Tensor:
-    """A copy in which some words are the id ``unknown``; the first and last token and the padding stay."""
+def augment_text(
+    tokens: Tensor, config: TextAugment, dice: Dice, name: str = "text", *, ids: Mapping[str, int]
+) -> Tensor:
+    """A copy in which some words are said otherwise, and some unknown; the first and last token stay.
+
+    ``ids`` are those of the vocabulary; raises CompileError where a word of the recipe is not in it.
+    """
+    unknown = ids[UNKNOWN]
 
     def dropped(batch: Tensor, step: Words, draw: Dice) -> Tensor:
         there = batch != 0  # (count, tokens)
@@ -18,8 +39,31 @@ def augment_text(tokens: Tensor, config: TextAugment, dice: Dice, name: str = "t
         return torch.where(word & (draw.uniform((0, 1), *batch.shape) < step.share), unknown, batch)
 
     out = tokens.clone()
+    some(out, name, config.rephrase, lambda x, step, d: rephrased(x, step, ids, d), dice)
     some(out, name, config.words, dropped, dice)
     return out
+
+
+def rephrased(batch: Tensor, step: Rephrase, ids: Mapping[str, int], dice: Dice) -> Tensor:
+    """Words of (batch, tokens) replaced, others left out and what comes after them moved up."""
+    out = batch
+    for word, others in step.instead.items():
+        for other in others:
+            chance = step.share / len(others)
+            hit = (batch == _id(word, ids)) & (dice.uniform((0, 1), *batch.shape) < chance)
+            out = torch.where(hit, _id(other, ids), out)
+    if step.drop:
+        can = torch.isin(out, torch.tensor([_id(word, ids) for word in step.drop], device=out.device))
+        gone = can & (dice.uniform((0, 1), *out.shape) < step.share)
+        order = torch.sort(gone.long(), dim=1, stable=True).indices
+        out = torch.where(gone, 0, out).gather(1, order)
+    return out
+
+
+def _id(word: str, ids: Mapping[str, int]) -> int:
+    if word not in ids:
+        raise CompileError(f"augment rephrase: {unknown_name('word', word, ids)}; add it to the vocabulary")
+    return ids[word]
 
 
 def augment_readings(readings: Tensor, config: ReadingsAugment, dice: Dice, name: str = "readings") -> Tensor:
