@@ -1,9 +1,12 @@
 """A recipe that teaches and distils in a second, with the data of ``tiny_model.write_data``."""
 
-import tomllib
-from typing import Any
-
+from sensorium_compile.data.load import Data
+from sensorium_compile.model import MultimodalModel
+from sensorium_compile.model.build import build_model
 from sensorium_compile.recipe import ModelRecipe, parse_recipe
+from sensorium_compile.train.loop import Run
+from sensorium_compile.train.run import sampler
+from sensorium_compile.train.teach import distil
 
 TEXT = """
 name = "tiny"
@@ -65,5 +68,9 @@ def recipe(*changes: tuple[str, str]) -> ModelRecipe:
     return made
 
 
-def table() -> dict[str, Any]:
-    return tomllib.loads(TEXT)
+def distilled(tiny: ModelRecipe, data: Data, teacher: MultimodalModel, run: Run) -> MultimodalModel:
+    """The recipe's student as it is before its weights are rounded."""
+    student = build_model(tiny, tiny.student, None)
+    options = tiny.student.training
+    distil(student, teacher, tiny.head.name, sampler(tiny, data, options), options, tiny.distil, run)
+    return student
