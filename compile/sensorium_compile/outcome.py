@@ -9,7 +9,7 @@ from pathlib import Path
 from sensorium.bundle import Origin
 from sensorium.learned.config import ModelConfig
 from sensorium_compile.candidates import Candidate
-from sensorium_compile.checkpoint import WEIGHTS, FormRecord, Record, Row
+from sensorium_compile.checkpoint import WEIGHTS, FormRecord, Record, Row, weight_files
 from sensorium_compile.gate import Scores, SubsetFigures, Verdict, figures
 from sensorium_compile.golden import Parity
 from sensorium_compile.material import Material, seeds
@@ -71,8 +71,8 @@ class Outcome:
     @property
     def origins(self) -> tuple[Origin, ...]:
         """Where the weights are from: this student, and the data that taught it."""
-        weights = self.material.folder / WEIGHTS
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        files = weight_files(self.material.folder / WEIGHTS)
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
         plans = self.recipe.modalities
         data = [f"{n}: {p.path or p.reader} ({p.licence}; {p.credit})" for n, p in plans.items() if p.licence]
         return (
@@ -123,7 +123,7 @@ def report_of(outcome: Outcome, judged: Sequence[Judged], chosen: Judged, front:
             "data": _data(outcome),
             "provenance": outcome.origins,
             "tools": {name: str(version) for name, version in tool_versions().items()},
-            "machine": {"processor": _processor(), "python": platform.python_version()},
+            "machine": {"processor": processor(), "python": platform.python_version()},
             "seeds": dict(seeds(recipe)),
             "recipe": outcome.job.text,
             "notes": tuple(notes),
@@ -260,7 +260,8 @@ def _data(outcome: Outcome) -> tuple[DataRow, ...]:
     return tuple(rows)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of this machine's processor."""
     path = Path("/proc/cpuinfo")
     if path.is_file():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
