@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sensorium_compile.errors import CompileError
 
+MOST_BYTES = 8_000_000  # of one file in a repository
+
 WEIGHTS, RECORD, CALIBRATION = "student.safetensors", "record.json", "calibration.json"
 
 
@@ -73,27 +75,42 @@ def read_record(folder: Path) -> Record:
 def digest(folder: Path) -> str:
     """One hash over all that a checkpoint holds."""
     total = hashlib.sha256()
-    for name in (WEIGHTS, RECORD, CALIBRATION):
-        path = folder / name
+    for path in (*weight_files(folder / WEIGHTS), folder / RECORD, folder / CALIBRATION):
         total.update(path.read_bytes() if path.is_file() else b"-")
     return total.hexdigest()
 
 
 def save_checkpoint(out: Path, trained: Path, record: Record, calibration: str) -> None:
     """Lay a trained student, its record and its ranges out as they ship."""
-    weights = (trained / WEIGHTS).read_bytes()
     out.mkdir(parents=True, exist_ok=True)
-    (out / WEIGHTS).write_bytes(weights)
+    for path in weight_files(trained / WEIGHTS):
+        (out / path.name).write_bytes(path.read_bytes())
     (out / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (out / CALIBRATION).write_text(calibration, encoding="utf-8")
 
 
+def weight_files(path: Path) -> list[Path]:
+    """The file of that name, and those of encoders that were too large for it: ``student.audio.safetensors``."""
+    return [path, *sorted(path.parent.glob(f"{path.stem}.*{path.suffix}"))]
+
+
 def save_weights(model: Any, path: Path) -> None:
-    """Write a module's weights in half precision, and round the module to what was written."""
+    """Write a module's weights in half precision, and round the module to what was written.
+
+    What exceeds MOST_BYTES is parted: each encoder has a file of its own then, see ``weight_files``.
+    """
     from safetensors.torch import save_file
 
+    halved = round_weights(model)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(round_weights(model), str(path))
+    for old in weight_files(path)[1:]:
+        old.unlink()
+    rest = dict(halved)
+    if sum(v.numel() * v.element_size() for v in halved.values()) > MOST_BYTES:
+        for encoder in getattr(model, "encoders", {}):
+            own = {n: rest.pop(n) for n in list(rest) if n.startswith(f"encoders.{encoder}.")}
+            save_file(own, str(path.with_suffix(f".{encoder}{path.suffix}")))
+    save_file(rest, str(path))
 
 
 def round_weights(model: Any) -> dict[str, Any]:
@@ -117,10 +134,12 @@ def load_weights(model: Any, path: Path) -> None:
 
     if not path.is_file():
         raise CompileError(f"no checkpoint {path}")
-    try:
-        state = load_file(str(path))
-    except SafetensorError as err:
-        raise CompileError(f"{path} is damaged: {err}; copy it again") from err
+    state = {}
+    for file in weight_files(path):
+        try:
+            state |= load_file(str(file))
+        except SafetensorError as err:
+            raise CompileError(f"{file} is damaged: {err}; copy it again") from err
     load_pruned(model, {n: v.float() if v.is_floating_point() else v for n, v in state.items()})
     model.eval()
     check_finite(model)
