@@ -33,7 +33,8 @@ class Setting:
 def main(tools: tuple[str, ...], settings: list[Setting]) -> None:
     """SCRIPT GRAPHS OUT: all graphs of the folder GRAPHS at all settings."""
     graphs, out = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    told = {}
+    versions = {name: version(name) for name in tools}
+    told: dict[str, Any] = {}
     for setting in settings:
         rows = {path.stem: _one(setting, path, out) for path in sorted(graphs.glob("*.onnx"))}
         told[setting.name] = {
@@ -42,7 +43,6 @@ def main(tools: tuple[str, ...], settings: list[Setting]) -> None:
             "suffix": setting.suffix,
             "graphs": rows,
         }
-    versions = {name: version(name) for name in tools}
     (out / "told.json").write_text(json.dumps({"tools": versions, "settings": told}, indent=1) + "\n")
 
 
