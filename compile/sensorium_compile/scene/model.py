@@ -22,6 +22,36 @@ from sensorium_compile.towers.efficientnet import load_pretrained
 from sensorium_compile.zoo import Weights
 
 HEAD = "place"
+# What is told where nothing is looked for: things of a house and a street that are seen, heard, or both.
+LABELS = (
+    "a dog",
+    "a cat",
+    "a bird",
+    "a rooster",
+    "a baby crying",
+    "a person speaking",
+    "a clock",
+    "a telephone",
+    "a television",
+    "a cup",
+    "food",
+    "a bottle",
+    "a book",
+    "a computer",
+    "a chair",
+    "a bed",
+    "clothes",
+    "flowers",
+    "a car",
+    "a train",
+    "an airplane",
+    "a helicopter",
+    "a chainsaw",
+    "a musical instrument",
+    "rain",
+    "fire",
+    "the sea",
+)
 SCALE = 20.0  # a cosine's worth of log-odds among texts; see evaluate.py, which tells the calibration error
 
 
@@ -55,6 +85,16 @@ def build_scene(plan: ScenePlan) -> MultimodalModel:
     """The model with random weights."""
     encoders: dict[str, nn.Module] = {"vision": VisionTower(plan.vision), "audio": SoundTower(plan.sound)}
     return MultimodalModel(encoders, SpaceFusion({"vision": 1, "audio": 1}, DIMS), {HEAD: UnitHead()}).eval()
+
+
+def example_samples(plan: ScenePlan) -> dict[str, Tensor]:
+    """One made-up sample (1, ...) of each modality, the same on every machine."""
+    generator = torch.Generator().manual_seed(0)
+    vision, audio = (tuple(spec.shape) for spec in plan.inputs.values())
+    return {
+        "vision": torch.rand(vision, generator=generator) * 255,
+        "audio": torch.randn(audio, generator=generator) * 0.1,
+    }
 
 
 def build_teacher(weights: Weights, yamnet: Path, classes: Path, space: TextSpace) -> MultimodalModel:

@@ -29,7 +29,7 @@ from sensorium_compile.zoo import Weights
 from sensorium_devices.sound import read_audio
 
 SPEECH_SHARE = 0.15  # of what is drawn: digits by four voices are one kind of sound out of many
-PATCHES = 1500  # that channels are chosen by
+PATCHES = 800  # that channels are chosen by
 
 
 def main() -> None:

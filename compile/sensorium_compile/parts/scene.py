@@ -1,0 +1,70 @@
+"""The scene model: pictures and sounds as places in the text embedder's space, in int8, from the student that ships.
+
+How it was made and what it reaches: sensorium_compile.scene. Its figures are in checkpoints/scene/record.json.
+"""
+
+from sensorium.bundle import Origin
+from sensorium_compile.candidates import Candidate
+from sensorium_compile.checkpoint import CALIBRATION, shipped
+from sensorium_compile.draft import GraphDraft, PartDraft
+from sensorium_compile.eager import open_eager
+from sensorium_compile.errors import CompileError
+from sensorium_compile.golden import check_parity, golden_samples
+from sensorium_compile.lower import Calibration, Exportable, lower
+from sensorium_compile.model import MultimodalModel
+from sensorium_compile.model.build import graphs_of
+from sensorium_compile.scene.checkpoint import load_scene
+from sensorium_compile.scene.model import LABELS, STUDENT, ScenePlan, example_samples, scene_config
+from sensorium_compile.zoo import Weights
+
+NAME, BACKEND = "scene", "onnxruntime"
+# The fastest of each graph that passed the gate; the table is in the package scene.
+PRECISIONS = {"vision": "int8-static", "audio": "int8-static", "fusion": "float32"}
+COSINE = 0.95  # at least, of int8 to PyTorch on golden samples
+
+# The licences of what the student was made from, beyond the zoo.
+YAMNET = Origin(
+    package="YAMNet, TensorFlow Model Garden",
+    file="yamnet.tflite",
+    sha256="469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194",
+    licence="Apache-2.0",
+    url="https://github.com/tensorflow/models/tree/master/research/audioset/yamnet",
+)
+
+
+def build(weights: Weights) -> PartDraft:
+    """Load the student, lower it by the ranges that travel with it, compare it with PyTorch."""
+    folder = shipped(NAME)
+    if folder is None:
+        raise CompileError(f"the checkpoint {NAME} is not in this installation; install Sensorium again")
+    model = load_scene(folder)
+    calibration = Calibration.from_json((folder / CALIBRATION).read_text(encoding="utf-8"))
+    graphs = lowered(model, STUDENT, calibration)
+    config = scene_config(STUDENT, LABELS)
+    reference = open_eager(model, config.modalities)
+    form = Candidate(BACKEND, "mixed", graphs, {}).open()
+    parity = check_parity(reference, form, golden_samples(config.modalities))
+    if not parity.finite or parity.cosine < COSINE:
+        raise CompileError(
+            f"the scene model in int8 has a cosine of {parity.cosine:.3f} with its original; {parity.where}"
+        )
+    return PartDraft(
+        role="model",
+        graphs=graphs,
+        config=config.model_dump(mode="json"),
+        origins=(weights.origin("efficientnet-lite0"), weights.origin("imagenet-names"), YAMNET),
+        figures={"int8_cosine_to_original": parity.cosine},
+    )
+
+
+def lowered(model: MultimodalModel, plan: ScenePlan, calibration: Calibration) -> dict[str, GraphDraft]:
+    """Every graph at its precision."""
+    return {
+        name: lower(BACKEND, graph, PRECISIONS[name], calibration) for name, graph in exportables(model, plan).items()
+    }
+
+
+def exportables(model: MultimodalModel, plan: ScenePlan) -> dict[str, Exportable]:
+    """The model's graphs by name, the fusion last."""
+    made = graphs_of(model, example_samples(plan))
+    return {name: Exportable(name, module, inputs, outputs) for name, (module, inputs, outputs) in made.items()}

@@ -1,0 +1,174 @@
+"""The scene model: its spectrum, its towers, places in text space, narrowing, the checkpoint, what it gives."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from sensorium_compile.checkpoint import shipped  # noqa: E402
+from sensorium_compile.data.examples import subsets  # noqa: E402
+from sensorium_compile.errors import CompileError  # noqa: E402
+from sensorium_compile.scene.checkpoint import load_scene, save_scene  # noqa: E402
+from sensorium_compile.scene.distil import DistilPlan, Mixer, difference, distil  # noqa: E402
+from sensorium_compile.scene.evaluate import average_precision  # noqa: E402
+from sensorium_compile.scene.model import STUDENT, ScenePlan, build_scene, example_samples  # noqa: E402
+from sensorium_compile.scene.narrow import narrow, surgeon  # noqa: E402
+from sensorium_compile.scene.space import Places, centred, factorise, place_matrix  # noqa: E402
+from sensorium_compile.scene.spectrum import FFT, HOP, LOG_OFFSET, WINDOW, LogMel, mel_matrix  # noqa: E402
+from sensorium_compile.scene.towers import SoundPlan, VisionPlan  # noqa: E402
+from sensorium_compile.scene.yamnet import Layout, Patches, YamNet  # noqa: E402
+
+SMALL_WIDTHS = (8, 8, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16)
+SMALL = ScenePlan(VisionPlan("lite0", 32, 8), SoundPlan(SMALL_WIDTHS, 8, Layout(2, 48)))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+
+def test_the_spectrum_is_that_of_a_plain_fourier_transform():
+    sound = np.random.default_rng(0).normal(0, 0.1, 15_600).astype(np.float32)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+    frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP] * window
+    expected = np.log(np.abs(np.fft.rfft(frames, FFT)) @ mel_matrix() + LOG_OFFSET)
+    given = LogMel()(torch.from_numpy(sound[None]))[0].numpy()
+    assert given.shape == (96, 64)
+    assert np.abs(given - expected).max() < 1e-5
+
+
+def test_patches_are_the_spectrum_cut_at_each_step():
+    layout = Layout(count=3, step=48)
+    sound = torch.randn(2, layout.samples) * 0.1
+    patches = Patches(layout)(sound)
+    whole = LogMel()(sound)
+    assert patches.shape == (6, 96, 64)
+    assert torch.equal(patches[4], whole[1, 48:144])
+
+
+def test_silence_gives_a_finite_spectrum_and_a_finite_place():
+    model = build_scene(SMALL)
+    sound = torch.zeros(1, SMALL.sound.layout.samples)
+    out = model({"vision": torch.zeros(1, 3, 32, 32), "audio": sound}, torch.ones(1, 2))["place"]
+    assert torch.isfinite(out).all()
+
+
+def test_a_class_that_is_certain_lies_nearest_to_its_own_name():
+    names = np.random.default_rng(0).normal(size=(50, 384)).astype(np.float32)
+    names = centred(names, names.mean(0))
+    places = Places(50)
+    places.load(place_matrix(names, 0.1), ignored=7)
+    found = places(torch.eye(50)).detach().numpy() @ names.T
+    right = found.argmax(1) == np.arange(50)
+    assert right.sum() == 49
+    assert not right[7]
+
+
+def test_a_factorised_layer_of_full_rank_is_the_layer():
+    weight, scale = torch.randn(12, 20), torch.rand(20) + 0.5
+    first, second = factorise(weight, scale, 12)
+    assert torch.allclose(second @ first, weight, atol=1e-4)
+
+
+def test_the_surgeon_takes_what_others_can_replace():
+    channels = torch.randn(500, 4)
+    channels = torch.cat([channels, channels[:, :1] + channels[:, 1:2]], 1)  # the fifth is the sum of two
+    reader = torch.randn(5, 3)
+    kept, fitted = surgeon(channels.T @ channels / 500, reader, 4)
+    assert torch.allclose(channels[:, kept] @ fitted, channels @ reader, atol=0.05)
+
+
+def test_narrowing_keeps_what_the_network_says_where_channels_repeat_each_other():
+    wide = tuple(2 * w for w in SMALL_WIDTHS[:3]) + SMALL_WIDTHS[3:]
+    net, patches = YamNet(wide), torch.randn(24, 96, 64)
+    layer = net.layers[0].conv
+    with torch.no_grad():  # channels 8-15 are channels 0-7 again
+        layer.weight[8:], layer.bias[8:] = layer.weight[:8], layer.bias[:8]
+        after = net.layers[1].depthwise.conv
+        after.weight[8:], after.bias[8:] = after.weight[:8], after.bias[:8]
+    small = narrow(net, (8, *wide[1:]), None, patches)
+    assert small.widths[0] == 8
+    with torch.no_grad():
+        assert torch.allclose(small(patches), net(patches), atol=2e-2)
+
+
+def test_narrowing_to_more_channels_says_what_is_allowed():
+    with pytest.raises(CompileError, match="at most"):
+        narrow(YamNet(SMALL_WIDTHS), (512, *SMALL_WIDTHS[1:]), None, torch.randn(4, 96, 64))
+
+
+def test_distilling_brings_the_student_nearer_and_gives_the_same_each_time():
+    teacher, matrix = YamNet(SMALL_WIDTHS).eval(), torch.randn(521, 16) * 0.1
+    spectra = [torch.randn(200, 64) - 3, torch.randn(60, 64) - 3]
+
+    def trained() -> YamNet:
+        torch.manual_seed(1)
+        student = YamNet(SMALL_WIDTHS, 4)
+        distil(student, teacher, matrix, Mixer(spectra, [1, 1], 0), DistilPlan(steps=30, batch=8), lambda _: None)
+        return student
+
+    first, second = trained(), trained()
+    torch.manual_seed(1)
+    fresh = YamNet(SMALL_WIDTHS, 4).eval()
+    patches = Mixer(spectra, [1, 1], 5).draw(16)
+    with torch.no_grad():
+        assert difference(first(patches), teacher(patches), matrix) < difference(
+            fresh(patches), teacher(patches), matrix
+        )
+        assert torch.equal(first(patches), second(patches))
+
+
+def test_a_missing_sense_does_not_matter_and_nothing_gives_no_place():
+    model = build_scene(SMALL)
+    samples = example_samples(SMALL)
+    with torch.no_grad():
+        both, seen, nothing = (
+            model(samples, torch.tensor([presence]))["place"] for presence in ([1.0, 1.0], [1.0, 0.0], [0.0, 0.0])
+        )
+        other = model({**samples, "audio": torch.randn_like(samples["audio"])}, torch.tensor([[1.0, 0.0]]))["place"]
+    assert torch.equal(seen, other)
+    assert not torch.equal(seen, both)
+    assert torch.allclose(both.norm(dim=1), torch.ones(1))
+    assert nothing.abs().max() == 0
+
+
+def test_a_checkpoint_gives_the_model_that_was_saved(tmp_path: Path):
+    model = build_scene(SMALL)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    save_scene(model, tmp_path)
+    loaded = load_scene(tmp_path, SMALL)
+    samples = example_samples(SMALL)
+    with torch.no_grad():
+        for mask in subsets(model.modalities).values():
+            presence = torch.tensor([mask], dtype=torch.float32)
+            assert torch.equal(model(samples, presence)["place"], loaded(samples, presence)["place"])
+    weight = "encoders.vision.classes.0.weight"
+    assert (before[weight] - loaded.state_dict()[weight]).abs().max() <= before[weight].abs().max() / 250
+
+
+def test_a_checkpoint_that_is_missing_damaged_or_anothers_says_so(tmp_path: Path):
+    with pytest.raises(CompileError, match="no checkpoint"):
+        load_scene(tmp_path, SMALL)
+    (tmp_path / "student.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CompileError, match="damaged"):
+        load_scene(tmp_path, SMALL)
+    save_scene(build_scene(SMALL), tmp_path)
+    with pytest.raises(CompileError, match="not of this scene model"):
+        load_scene(tmp_path, STUDENT)
+
+
+def test_average_precision_is_one_when_all_that_is_wanted_comes_first():
+    assert average_precision(np.array([0.9, 0.8, 0.1]), np.array([True, True, False])) == 1.0
+    assert average_precision(np.array([0.9, 0.8, 0.1]), np.array([False, True, False])) == 0.5
+
+
+@pytest.mark.skipif(shipped("scene") is None, reason="the scene checkpoint is not in this tree")
+def test_the_shipped_student_is_small_and_complete():
+    folder = shipped("scene")
+    assert folder is not None
+    assert (folder / "student.safetensors").stat().st_size <= 8_000_000
+    model = load_scene(folder)
+    assert model.modalities == ("vision", "audio")
