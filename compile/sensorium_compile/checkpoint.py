@@ -134,7 +134,7 @@ def load_weights(model: Any, path: Path) -> None:
 
     if not path.is_file():
         raise CompileError(f"no checkpoint {path}")
-    state = {}
+    state: dict[str, Any] = {}
     for file in weight_files(path):
         try:
             state |= load_file(str(file))
