@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from sensorium.backends import open_graph
 from sensorium.bundle import GraphEntry
 from sensorium.errors import SensoriumError
 from sensorium_compile.draft import GraphDraft
@@ -52,6 +53,11 @@ class Candidate:
         for name, graph in sorted(self.graphs.items()):
             total.update(name.encode() + hashlib.sha256(graph.model).digest())
         return f"{self.name.replace(' ', '-')}-{total.hexdigest()[:12]}"
+
+    def try_out(self) -> None:
+        """Run every graph once: a backend may refuse what its own tools made. Raises BackendError."""
+        for name, graph in self.graphs.items():
+            open_graph(entry_of(name, graph), graph.model, threads=1).run(graph.golden["example"])
 
     def open(self, threads: int = 1) -> OpenedModel:
         """Ready to run."""
@@ -94,7 +100,7 @@ class Lowering:
             progress(f"lowering to {backend} {precision}", done, len(wanted))
             try:
                 candidate = self.whole(backend, precision)
-                candidate.open()  # a backend may refuse what its own tools made
+                candidate.try_out()
                 made.append(candidate)
             except SensoriumError as err:
                 refused[f"{backend} {precision}"] = str(err)
