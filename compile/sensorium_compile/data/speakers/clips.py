@@ -22,7 +22,7 @@ Samples = NDArray[np.float32]
 
 QUIET = 0.02  # of the loudest 10 ms (-34 dB): softer than any breath of these voices' f, s and th
 MARGIN_S = 0.03  # what is left around a word: an edge that rises from silence
-MADE_LIKE_THIS = 1  # counted up when trimming, rate or format change, so that kept clips are made anew
+MADE_LIKE_THIS = 2  # counted up when cutting, trimming, rate or format change, so that kept clips are made anew
 
 
 @dataclass(frozen=True, slots=True)
