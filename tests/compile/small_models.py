@@ -69,7 +69,7 @@ class Words(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention written out, then two layers."""
+    """Attention in two heads, written out, over a context or itself; then two layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,25 +79,35 @@ class Block(nn.Module):
             nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 2 * WIDTH), nn.ReLU(), nn.Linear(2 * WIDTH, WIDTH)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        batch, half = x.shape[0], WIDTH // 2
         y = self.norm(x)
-        scores = self.query(y) @ self.key(y).transpose(1, 2) * WIDTH**-0.5
-        x = x + scores.softmax(-1) @ self.value(y)
+        over = y if context is None else context
+        query = self.query(y).view(batch, -1, 2, half).transpose(1, 2)  # (batch, heads, n, half)
+        key = self.key(over).view(batch, -1, 2, half).permute(0, 2, 3, 1)
+        value = self.value(over).view(batch, -1, 2, half).transpose(1, 2)
+        mixed = (query * half**-0.5 @ key).softmax(-1) @ value
+        x = x + mixed.transpose(1, 2).reshape(batch, -1, WIDTH)
         return x + self.mlp(x)
 
 
 class Fusion(nn.Module):
-    """Tokens of both towers and presence (1, 2) -> {"sign": (1, labels), "place": (1, 8)}."""
+    """Tokens of both towers and presence (1, 2) -> {"sign": (1, labels), "place": (1, 8)}.
+
+    The token that reads is learned: its query is a constant, which backends fold each in its own way.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.token = nn.Parameter(torch.randn(1, 1, WIDTH))
         self.missing = nn.Parameter(torch.randn(2, WIDTH))
         self.blocks = nn.ModuleList([nn.ModuleList([Block()])])  # nested: names alone do not tell the path
+        self.read = Block()
         self.heads = nn.ModuleDict({"sign": nn.Linear(WIDTH, LABELS), "place": nn.Linear(WIDTH, 8)})
 
     def forward(self, vision: Tensor, audio: Tensor, presence: Tensor) -> dict[str, Tensor]:
-        tokens = [self.token.expand(presence.shape[0], -1, -1)]
+        first = self.token.expand(presence.shape[0], -1, -1)
+        tokens = [first]
         for i, own in enumerate((vision, audio)):
             there = presence[:, i : i + 1, None]
             tokens.append(own * there + self.missing[i] * (1 - there))
@@ -105,7 +115,7 @@ class Fusion(nn.Module):
         for layer in self.blocks:
             for block in layer:
                 x = block(x)
-        state = x.mean(1)  # (1, width)
+        state = self.read(first, torch.cat([first, x], 1))[:, 0]  # (1, width)
         return {name: head(state) for name, head in self.heads.items()}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import fx
@@ -30,6 +31,8 @@ _NAME = re.compile(r"(?:^|: )(\w+\.\w+)\.\w+")  # <EdgeOpOverload: aten.mul.Tens
 _LINEAR = (torch.ops.aten.linear.default,)
 _CONVOLUTION = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default)
 
+_programs: WeakKeyDictionary[Exportable, ExportedProgram] = WeakKeyDictionary()
+
 
 def missing() -> str | None:
     """Why this backend cannot be used here, or None."""
@@ -39,9 +42,9 @@ def missing() -> str | None:
 
 def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Collection[str] = ()) -> GraphDraft:
     """The graph as .pte. ``int8-static`` is static convolutions with dynamic linear layers."""
-    program = exported_program(graph)
     with silent(), torch.no_grad():
         try:
+            program = _constants_folded(graph)
             if precision != "float32":
                 program = _quantized(graph, program, precision, calibration, graph.float_paths(keep))
             model, notes = _delegated(program)
@@ -61,6 +64,23 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
         notes=notes,
         tools=TOOLS,
     )
+
+
+def _constants_folded(graph: Exportable) -> ExportedProgram:
+    """What no input reaches is worked out beforehand: a constant cannot be quantized by the range of the moment."""
+    if graph not in _programs:
+        from executorch.exir.passes.constant_prop_pass import constant_prop_pass
+
+        args = tuple(graph.inputs.values())
+        own = torch.export.export(exported_program(graph).module(check_guards=False), args)  # it works in place
+        made = constant_prop_pass(own)
+        for name, constant in made.constants.items():
+            if isinstance(
+                constant, torch.Tensor
+            ):  # portable kernels refuse the strides that a transpose left, even of 1
+                made.constants[name] = constant.clone(memory_format=torch.contiguous_format)
+        _programs[graph] = torch.export.export(made.module(check_guards=False), args)
+    return _programs[graph]
 
 
 def _quantized(
