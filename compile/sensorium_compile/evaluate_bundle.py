@@ -64,7 +64,7 @@ def evaluate_bundle(
     noises = load_scenery(scenery) if scenery is not None else None
     with _with_vocabulary(chosen, recipe) as complete:
         if held_out:
-            loaded = load_data(complete, data, progress)
+            loaded = load_data(complete, data, progress, extra=False)
             examples, told = loaded.test, dict(loaded.told)
         else:
             examples, told = load_all(complete, data, progress)
