@@ -12,6 +12,7 @@ from sensorium_compile.data.vocabulary import load_tokenizer, vocabulary_file
 from sensorium_compile.errors import CompileError
 from sensorium_compile.model.build import build_model, example_samples
 from sensorium_compile.recipe import ModelRecipe, load_recipe
+from sensorium_compile.train.balance import Questions
 from sensorium_compile.train.sampler import Sampler, augmenters
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "is", "the", "shape", "red", "?", "colour", "color")
@@ -99,3 +100,17 @@ def test_a_text_tower_without_tokens_of_its_own_gives_one_for_each_word() -> Non
 
 def test_the_checkpoint_has_a_vocabulary_that_is_a_file() -> None:
     assert isinstance(vocabulary_file("vqa/vocab.txt"), Path)
+
+
+def test_answers_to_a_question_are_drawn_alike() -> None:
+    text = np.array([[2, 5, 3]] * 90 + [[2, 6, 3]] * 10)
+    labels = np.array([0] * 80 + [1] * 10 + [2] * 10)
+    examples = Examples({"text": Pool(text, labels, ("a",) * 100, ("a",) * 100)}, {"text": np.arange(100)}, labels)
+    drawn = labels[Questions.of(examples).draw(np.random.default_rng(0), 2000)]
+    assert np.bincount(drawn) / 2000 == pytest.approx([0.45, 0.45, 0.1], abs=0.04)
+
+
+def test_balance_without_text_says_so() -> None:
+    pool = Pool(np.zeros((4, 1, 1), np.float32), np.zeros(4, np.int64), ("a",) * 4, ("a",) * 4)
+    with pytest.raises(CompileError, match="no text"):
+        Questions.of(Examples({"nose": pool}, {"nose": np.arange(4)}, pool.labels))

@@ -22,6 +22,7 @@ class TrainingOptions(BaseModel):
     freeze_norm: bool = True  # keep the statistics of batch normalisation as they were pretrained
     freeze: tuple[str, ...] = ()  # modules that stay as pretrained, e.g. "encoders.audio.waves"
     clean: Share = 0.25  # of the samples that are not augmented
+    balance: Share = 0.0  # of a batch in which every answer to a question is as likely; see train/balance.py
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99  # of the weights over the steps; 0 keeps the last ones
     seed: int = 0
 

@@ -14,6 +14,7 @@ from sensorium_compile.model import MultimodalModel
 from sensorium_compile.model.build import build_model
 from sensorium_compile.recipe import ModelRecipe
 from sensorium_compile.towers import Tower
+from sensorium_compile.train.balance import Questions
 from sensorium_compile.train.loop import Run
 from sensorium_compile.train.options import TrainingOptions
 from sensorium_compile.train.prune import prune
@@ -73,4 +74,13 @@ def fit_statistics(model: MultimodalModel, recipe: ModelRecipe, data: Data) -> N
 def sampler(recipe: ModelRecipe, data: Data, options: TrainingOptions) -> Sampler:
     """What draws the batches of a training."""
     inputs: Mapping[str, InputSpec] = {name: plan.input for name, plan in recipe.modalities.items()}
-    return Sampler(data.train, inputs, augmenters(recipe), recipe.pairing == "label", options.clean)
+    questions = Questions.of(data.train) if options.balance else None
+    return Sampler(
+        data.train,
+        inputs,
+        augmenters(recipe),
+        recipe.pairing == "label",
+        options.clean,
+        options.balance,
+        questions,
+    )

@@ -13,6 +13,7 @@ from sensorium.samples import Array
 from sensorium_compile.data.augment import BERT_IDS, AugmentConfig, Dice, augment, load_augment
 from sensorium_compile.data.examples import NONE, Examples, IntArray
 from sensorium_compile.recipe import ModelRecipe
+from sensorium_compile.train.balance import Questions
 from sensorium_compile.train.loop import Batch
 
 Augment: TypeAlias = Callable[[Tensor, np.random.Generator], Tensor]  # (n, ...) -> the same shape
@@ -28,6 +29,8 @@ class Sampler:
     augment: Mapping[str, Augment]
     repair: bool
     clean: float = 0.0  # share of samples that are not augmented
+    balance: float = 0.0  # share of a batch that is drawn from ``questions``
+    questions: Questions | None = None
 
     def __call__(self, rng: np.random.Generator, size: int) -> Batch:
         """A batch; the same generator gives the same batch."""
@@ -40,6 +43,10 @@ class Sampler:
 
     def _rows(self, rng: np.random.Generator, size: int) -> IntArray:
         """Every label as often as any other, where there are labels and samples are paired by them."""
+        if self.questions is not None:
+            count = round(self.balance * size)
+            rest = rng.integers(0, len(self.examples), size - count)
+            return np.concatenate([rest, self.questions.draw(rng, count)])
         labels = self.examples.labels
         known = np.unique(labels[labels != NONE])
         if not self.repair or not len(known):
