@@ -8,6 +8,7 @@ from sensorium_compile.convert.efficientnet import VARIANTS
 from sensorium_compile.eager import open_eager
 from sensorium_compile.errors import CompileError
 from sensorium_compile.evaluate_bundle import find_model
+from sensorium_compile.model import MultimodalModel
 from sensorium_compile.opened import OpenedModel
 from sensorium_compile.parts.classifier import CROP_PADDING
 from sensorium_compile.parts.detector import coco_names
@@ -23,6 +24,12 @@ YAMNET, CLASS_MAP = "yamnet.tflite", "yamnet_class_map.csv"
 TEACHER_CROP = VARIANTS["lite2"].size / (VARIANTS["lite2"].size + CROP_PADDING)
 
 
+def teacher_of(folder: Path) -> MultimodalModel:
+    """Both teachers, from the zoo and from the folder of YAMNet's files."""
+    weights = Weights()
+    return build_teacher(weights, folder / YAMNET, folder / CLASS_MAP, TextSpace(weights))
+
+
 def lookers(
     teacher: Path | None, checkpoint: Path | None, bundle: Path | None
 ) -> tuple[Embed, tuple[str, ...], dict[str, Looker]]:
@@ -31,8 +38,7 @@ def lookers(
     space = TextSpace(weights)
     found: dict[str, Looker] = {}
     if teacher is not None:
-        model = build_teacher(weights, teacher / YAMNET, teacher / CLASS_MAP, space)
-        found["teacher"] = Looker(open_eager(model, TEACHER.inputs), TEACHER.inputs, TEACHER_CROP)
+        found["teacher"] = Looker(open_eager(teacher_of(teacher), TEACHER.inputs), TEACHER.inputs, TEACHER_CROP)
     if checkpoint is not None:
         found["student"] = Looker(open_eager(load_scene(checkpoint), STUDENT.inputs), STUDENT.inputs)
     if bundle is not None:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,9 +29,8 @@ class DistilPlan:
 
     steps: int = 1500
     batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 7e-4
     seed: int = 0
-    max_s: float = math.inf  # the schedule is kept to, in the share of steps or of this time that has passed
 
 
 class Mixer:
@@ -40,10 +40,12 @@ class Mixer:
         """``weights`` say how often each is drawn."""
         self._spectra = [_long_enough(spectrum) for spectrum in spectra]
         self._share = np.array(weights) / np.sum(weights)
+        self._seed = seed
         self._rng = np.random.default_rng(seed)
 
-    def draw(self, count: int) -> Tensor:
-        """(count, 96, 64): half of them two sounds at once."""
+    def draw(self, count: int, step: int = 0) -> Tensor:
+        """(count, 96, 64), the same for a step each time: half of them two sounds at once."""
+        self._rng = np.random.default_rng((self._seed, step))
         picks = self._rng.choice(len(self._spectra), (2, count), p=self._share)
         first, second = (torch.stack([self._patch(int(i)) for i in row]) for row in picks)
         gain = torch.from_numpy(self._rng.uniform(-2.5, 0.5, (count, 1, 1))).float()  # [ln] -22 to +4 dB
@@ -67,19 +69,27 @@ class Mixer:
         return torch.logaddexp(patch + louder, torch.full_like(patch, SILENT))
 
 
-def distil(student: YamNet, teacher: YamNet, matrix: Tensor, mixer: Mixer, plan: DistilPlan, tell: Tell) -> None:
-    """Train ``student`` in place; ``matrix`` (classes, dims) takes probabilities to places."""
-    torch.manual_seed(plan.seed)
+def distil(
+    student: YamNet,
+    teacher: YamNet,
+    matrix: Tensor,
+    mixer: Mixer,
+    plan: DistilPlan,
+    tell: Tell,
+    saved: Path | None = None,
+) -> None:
+    """Train ``student`` in place; ``matrix`` (classes, dims) takes probabilities to places.
+
+    What was trained is kept in the file ``saved``, where there is one, and gone on with.
+    """
     optimiser = torch.optim.AdamW(student.parameters(), plan.learning_rate, weight_decay=1e-4)
+    first = _resumed(student, optimiser, saved)
     began, last = time.monotonic(), 0.0
     student.train()
-    for step in range(plan.steps):
-        done = max(step / plan.steps, (time.monotonic() - began) / plan.max_s)
-        if done >= 1:
-            break
+    for step in range(first, plan.steps):
         for group in optimiser.param_groups:
-            group["lr"] = plan.learning_rate * min(1.0, (step + 1) / 50) * (1 + math.cos(math.pi * done)) / 2
-        patches = mixer.draw(plan.batch)
+            group["lr"] = plan.learning_rate * min(1.0, (step + 1) / 50) * _cosine(step / plan.steps)
+        patches = mixer.draw(plan.batch, step)
         with torch.no_grad():
             wanted = teacher(patches)
         loss = difference(student(patches), wanted, matrix)
@@ -87,9 +97,11 @@ def distil(student: YamNet, teacher: YamNet, matrix: Tensor, mixer: Mixer, plan:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
-        last = loss.item() if step == 0 else 0.98 * last + 0.02 * loss.item()
+        last = loss.item() if step == first else 0.98 * last + 0.02 * loss.item()
         if step % 100 == 0:
             tell(f"step {step} of {plan.steps}, loss {last:.4f}, {time.monotonic() - began:.0f} s")
+        if saved is not None and (step + 1) % 100 == 0:
+            torch.save({"step": step + 1, "net": student.state_dict(), "optimiser": optimiser.state_dict()}, saved)
     student.eval()
 
 
@@ -102,6 +114,21 @@ def difference(given: Tensor, wanted: Tensor, matrix: Tensor) -> Tensor:
     floor = torch.full_like(wanted, -9.0)  # a probability of 1e-4: how much less does not matter
     logits = (torch.maximum(given, floor) - torch.maximum(wanted, floor)).square().mean()
     return 3 * angle + length + 0.1 * classes + 0.1 * logits
+
+
+def _cosine(done: float) -> float:
+    """From 1 to 0 as training goes on (arXiv 1608.03983)."""
+    return (1 + math.cos(math.pi * done)) / 2
+
+
+def _resumed(student: YamNet, optimiser: torch.optim.Optimizer, saved: Path | None) -> int:
+    """The step to go on with."""
+    if saved is None or not saved.is_file():
+        return 0
+    state = torch.load(saved, weights_only=True)
+    student.load_state_dict(state["net"])
+    optimiser.load_state_dict(state["optimiser"])
+    return int(state["step"])
 
 
 def _long_enough(spectrum: Tensor) -> Tensor:

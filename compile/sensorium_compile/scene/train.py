@@ -1,8 +1,9 @@
 """Makes the student that ships: the pretrained classifier factorised, the sound tagger narrowed and distilled.
 
-python -m sensorium_compile.scene.train --data DIR --teacher YAMNET_FOLDER --out FOLDER [--minutes 15]
+python -m sensorium_compile.scene.train --data DIR --teacher YAMNET_FOLDER --out FOLDER
 
-DIR holds ``esc10`` (of which fold 4 is not heard) and ``fsdd``; no label is used.
+DIR holds ``esc10`` (of which fold 4 is not heard) and ``fsdd``; no label is used. Its ``photos`` give ranges for int8.
+Then sensorium_compile.scene.record measures it.
 """
 
 import argparse
@@ -14,7 +15,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from sensorium_compile.checkpoint import CALIBRATION
 from sensorium_compile.errors import CompileError
+from sensorium_compile.scene.calibrate import calibrated
 from sensorium_compile.scene.checkpoint import save_scene
 from sensorium_compile.scene.command import CLASS_MAP, YAMNET
 from sensorium_compile.scene.distil import DistilPlan, Mixer, distil
@@ -29,6 +32,7 @@ from sensorium_compile.zoo import Weights
 from sensorium_devices.sound import read_audio
 
 SPEECH_SHARE = 0.15  # of what is drawn: digits by four voices are one kind of sound out of many
+UNFINISHED = "unfinished.pt"  # what a run that was stopped goes on with
 PATCHES = 800  # that channels are chosen by
 
 
@@ -39,9 +43,8 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="folder of yamnet.tflite and its class map")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=DistilPlan().steps)
-    parser.add_argument("--minutes", type=float, default=math.inf)
     args = parser.parse_args()
-    plan = DistilPlan(steps=args.steps, max_s=args.minutes * 60)
+    plan = DistilPlan(steps=args.steps)
     weights = Weights()
     space = TextSpace(weights)
     model = build_scene(STUDENT)
@@ -51,8 +54,14 @@ def main() -> None:
     clips, speech = spectra_of(clip_files(args.data)), spectra_of(speech_files(args.data))
     student = narrow(teacher, STUDENT.sound.widths, STUDENT.sound.rank, patches_of([*clips, *speech], PATCHES))
     load_sound(tower, student, args.teacher / CLASS_MAP, space)
-    distil(tower.net, teacher, tower.places.matrix.weight.T.detach(), mixer(clips, speech, plan.seed), plan, tell)
+    matrix = tower.places.matrix.weight.T.detach()
+    args.out.mkdir(parents=True, exist_ok=True)
+    distil(tower.net, teacher, matrix, mixer(clips, speech, plan.seed), plan, tell, args.out / UNFINISHED)
     save_scene(model, args.out)
+    (args.out / UNFINISHED).unlink(missing_ok=True)
+    tell("ranges of activations")
+    calibration = calibrated(model, STUDENT, args.data, clip_files(args.data))
+    (args.out / CALIBRATION).write_text(calibration.to_json(), encoding="utf-8")
 
 
 def tell(line: str) -> None:
