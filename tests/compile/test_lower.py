@@ -66,11 +66,9 @@ def test_every_backend_is_found_by_its_file() -> None:
 
 
 @pytest.mark.parametrize(("backend", "precision"), EVERY)
-def test_lowered_agrees_with_eager_for_every_subset(
-    small: Small, calibration: Calibration, backend: str, precision: str
-) -> None:
+def test_lowered_agrees_with_eager_for_every_subset(small: Small, drafts: Drafts, backend: str, precision: str) -> None:
     need(backend)
-    graphs = {name: opened(lower(backend, graph, precision, calibration)) for name, graph in small.exportables.items()}
+    graphs = {name: opened(drafts(backend, name, precision)) for name in small.exportables}
     samples = small.feeds(UNSEEN, 40)
     for name, there in SUBSETS.items():
         presence = np.array([there], np.float32)
@@ -95,8 +93,8 @@ def test_words_are_looked_up(backend: str) -> None:
     words = Words().eval()
     ids = torch.tensor([[3, 17, 63, 1, 0, 0]])
     graph = Exportable("words", words, {"sample": ids}, ("tokens",))
-    small = "int8-dynamic" if backend != "openvino" else "int8-weights"
-    for precision in ("float32", small):
+    smaller = "int8-weights" if "int8-weights" in precisions(backend) else "int8-dynamic"
+    for precision in ("float32", smaller):
         made = opened(lower(backend, graph, precision, Calibration())).run({"sample": ids.numpy()})
         assert made["tokens"].dtype == np.float32
         assert cosine(made["tokens"], eager(words, ids)) >= LEAST_COSINE

@@ -31,7 +31,10 @@ _NAME = re.compile(r"(?:^|: )(\w+\.\w+)\.\w+")  # <EdgeOpOverload: aten.mul.Tens
 _LINEAR = (torch.ops.aten.linear.default,)
 _CONVOLUTION = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default)
 
+_Made = tuple[bytes, tuple[str, ...]]  # the .pte, notes
+
 _programs: WeakKeyDictionary[Exportable, ExportedProgram] = WeakKeyDictionary()
+_results: WeakKeyDictionary[Exportable, dict[tuple[str, tuple[str, ...]], _Made]] = WeakKeyDictionary()
 
 
 def missing() -> str | None:
@@ -44,10 +47,7 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
     """The graph as .pte. ``int8-static`` is static convolutions with dynamic linear layers."""
     with silent(), torch.no_grad():
         try:
-            program = _constants_folded(graph)
-            if precision != "float32":
-                program = _quantized(graph, program, precision, calibration, graph.float_paths(keep))
-            model, notes = _delegated(program)
+            model, notes = _lowered(graph, precision, calibration, graph.float_paths(keep))
         except CompileError:
             raise
         except Exception as err:  # its passes raise many kinds
@@ -64,6 +64,23 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
         notes=notes,
         tools=TOOLS,
     )
+
+
+def _lowered(graph: Exportable, precision: str, calibration: Calibration, kept: tuple[str, ...]) -> _Made:
+    """The program and its notes; remembered, since it takes seconds and two precisions may come to the same."""
+    program = _constants_folded(graph)
+    open_to = {node.target for node in program.graph.nodes if not inside(layer_of(node), kept)}
+    if precision == "int8-static" and open_to.isdisjoint(_CONVOLUTION):
+        precision = "int8-dynamic"
+    if precision == "int8-dynamic" and open_to.isdisjoint(_LINEAR):
+        precision = "float32"
+    kept = () if precision == "float32" else kept
+    made = _results.setdefault(graph, {})
+    if (precision, kept) not in made:
+        if precision != "float32":
+            program = _quantized(graph, program, precision, calibration, kept)
+        made[precision, kept] = _delegated(program)
+    return made[precision, kept]
 
 
 def _constants_folded(graph: Exportable) -> ExportedProgram:
@@ -191,7 +208,7 @@ def _bounds(graph: str, ranges: Ranges, key: str, side: str) -> tuple[float, flo
     return range_of(ranges, graph, key, side)
 
 
-def _delegated(program: ExportedProgram) -> tuple[bytes, tuple[str, ...]]:
+def _delegated(program: ExportedProgram) -> _Made:
     """The .pte, and a note of the operators that XNNPACK does not take."""
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
