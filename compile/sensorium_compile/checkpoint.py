@@ -54,10 +54,13 @@ class Record(BaseModel):
     notes: tuple[str, ...] = ()
 
 
-def shipped(name: str) -> Path | None:
-    """The folder of the checkpoint that comes with Sensorium under that recipe's name, if there is one."""
-    folder = Path(str(resources.files("sensorium_compile"))) / "checkpoints" / name
-    return folder if (folder / WEIGHTS).is_file() else None
+def shipped(name: str, plugins: tuple[str, ...] = ()) -> Path | None:
+    """The folder of the checkpoint that comes with Sensorium, or with a plugin, under that recipe's name, if any."""
+    for package in ("sensorium_compile", *plugins):
+        folder = Path(str(resources.files(package))) / "checkpoints" / name
+        if (folder / WEIGHTS).is_file():
+            return folder
+    return None
 
 
 def read_record(folder: Path) -> Record:

@@ -61,7 +61,7 @@ def find_material(
     progress: Progress,
 ) -> Material:
     """The checkpoint that was given or ships with the recipe's name; trained here where there is none, or on demand."""
-    folder, teacher = given or checkpoint.shipped(recipe.name), None
+    folder, teacher = given or checkpoint.shipped(recipe.name, recipe.plugins), None
     trains = folder is None or retrain
     loaded = load_data(recipe, data, progress, extra=trains) if data is not None else None
     if folder is None or trains:

@@ -49,7 +49,8 @@ class Job:
 
     def given(self) -> dict[str, JsonValue]:
         """All that the result depends on."""
-        checkpoint = self.checkpoint or (None if self.retrain else shipped(self.recipe.name))
+        recipe = self.recipe
+        checkpoint = self.checkpoint or (None if self.retrain else shipped(recipe.name, recipe.plugins))
         return {
             "recipe": self.text,
             "target": self.target,

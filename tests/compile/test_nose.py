@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from sensorium.bundle import Bundle
 from sensorium.inputs import ReadingsInput
 from sensorium_compile.data.load import load_data
 from sensorium_compile.data.readers import Options, find_reader
 from sensorium_compile.errors import CompileError
+from sensorium_compile.opened import OpenedModel
+from sensorium_compile.pipeline import Budget, Job, compile_model
 from sensorium_compile.recipe import ModelRecipe, load_recipe
+from sensorium_compile.stages import Stages
 from sensorium_compile.towers import build_tower
+from sensorium_compile.zoo import Weights
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "nose"
 HEADER = "NO2,C2H5OH,VOC,CO,Alcohol,LPG,Benzene,Temperature,Pressure,Humidity,Gas_Resistance,Altitude"
@@ -90,3 +95,22 @@ def test_the_recipe_keeps_a_session_of_every_substance_apart(tmp_path: Path) -> 
     data = load_data(recipe, tmp_path)
     assert sorted(data.test.labels.tolist()) == list(range(50))
     assert set(data.test.pools["nose"].groups) == {"session4"}
+
+
+def test_the_plugins_checkpoint_compiles_without_any_data_and_answers(tmp_path: Path) -> None:
+    job = Job((PLUGIN / "sensorium_nose" / "nose.toml").read_text(), "nose", "x86-cpu", backends=("onnxruntime",))
+    made = compile_model(job, tmp_path / "nose", Budget(), Weights(), Stages(tmp_path / "cache"))
+    with Bundle(made.out, target="any") as bundle:
+        part = bundle.part("model")
+        assert set(part.entry.graphs) == {"nose", "fusion"}
+        model = OpenedModel.of_part(part)
+        tokens = model.encode("nose", np.full((1, 256, 6), 200, np.float32))
+        assert model.fuse({"nose": tokens}, (True,))["substance"].shape == (1, 50)
+
+
+def test_no_source_of_the_runtime_or_the_compiler_knows_of_smell() -> None:
+    root = Path(__file__).parents[2]
+    for package in ("edge", "compile", "devices", "apps"):
+        for path in (root / package).rglob("*.py"):
+            assert "sensorium_nose" not in path.read_text(), path
+            assert "smellnet" not in path.read_text().lower(), path

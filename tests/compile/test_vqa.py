@@ -8,6 +8,7 @@ import torch
 
 from sensorium_compile.data.augment import Dice, augment, load_augment
 from sensorium_compile.data.examples import Examples, Pool
+from sensorium_compile.data.readers.easy_vqa import part_folder
 from sensorium_compile.data.vocabulary import load_tokenizer, vocabulary_file
 from sensorium_compile.errors import CompileError
 from sensorium_compile.model.build import build_model, example_samples
@@ -100,6 +101,13 @@ def test_a_text_tower_without_tokens_of_its_own_gives_one_for_each_word() -> Non
 
 def test_the_checkpoint_has_a_vocabulary_that_is_a_file() -> None:
     assert isinstance(vocabulary_file("vqa/vocab.txt"), Path)
+
+
+def test_a_set_of_one_part_is_read_whatever_the_part_is_called(tmp_path: Path) -> None:
+    (tmp_path / "easy_vqa" / "test" / "images").mkdir(parents=True)
+    (tmp_path / "easy_vqa" / "test" / "questions.json").write_text("[]")
+    for given in (tmp_path, tmp_path / "easy_vqa", tmp_path / "easy_vqa" / "test"):
+        assert part_folder(given, "easy_vqa", "train") == tmp_path / "easy_vqa" / "test"
 
 
 def test_answers_to_a_question_are_drawn_alike() -> None:

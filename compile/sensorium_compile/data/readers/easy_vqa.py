@@ -52,7 +52,7 @@ def read(folder: Path, spec: InputSpec, labels: Sequence[str], options: Options)
 
 
 def part_folder(data: Path, path: str, part: str) -> Path:
-    """The folder of that part: ``data/path/part``, ``data/path``, ``data/part`` or ``data`` itself."""
+    """``data/path/part``, ``data/path``, ``data/part``, or ``data`` itself; else the only part in there."""
 
     def looks_right(folder: Path) -> bool:
         return (folder / "questions.json").is_file() and (folder / "images").is_dir()
@@ -61,6 +61,10 @@ def part_folder(data: Path, path: str, part: str) -> Path:
     for candidate in inside:
         if looks_right(data / candidate):
             return data / candidate
+    for base in (data / path, data):
+        found = [sub for sub in base.iterdir() if sub.is_dir() and looks_right(sub)] if base.is_dir() else []
+        if len(found) == 1 and not looks_right(base):
+            return found[0]
     return find_folder(data, inside[0], looks_right, _LAYOUT)
 
 
