@@ -27,7 +27,7 @@ SILENT = math.log(LOG_OFFSET)  # the log-mel of digital silence
 class DistilPlan:
     """How long, and how."""
 
-    steps: int = 1500
+    steps: int = 4500
     batch: int = 32
     learning_rate: float = 7e-4
     seed: int = 0
@@ -88,7 +88,7 @@ def distil(
     student.train()
     for step in range(first, plan.steps):
         for group in optimiser.param_groups:
-            group["lr"] = plan.learning_rate * min(1.0, (step + 1) / 50) * _cosine(step / plan.steps)
+            group["lr"] = plan.learning_rate * min(1.0, (step + 1) / 200) * _cosine(step / plan.steps)
         patches = mixer.draw(plan.batch, step)
         with torch.no_grad():
             wanted = teacher(patches)

@@ -8,11 +8,13 @@ Then sensorium_compile.scene.record measures it.
 
 import argparse
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sensorium_compile.checkpoint import CALIBRATION
@@ -22,6 +24,7 @@ from sensorium_compile.scene.checkpoint import save_scene
 from sensorium_compile.scene.command import CLASS_MAP, YAMNET
 from sensorium_compile.scene.distil import DistilPlan, Mixer, distil
 from sensorium_compile.scene.evaluate import FOLD
+from sensorium_compile.scene.made_up import made_up
 from sensorium_compile.scene.model import STUDENT, build_scene, load_sound, load_vision
 from sensorium_compile.scene.narrow import narrow
 from sensorium_compile.scene.spectrum import RATE_HZ, LogMel
@@ -31,7 +34,8 @@ from sensorium_compile.scene.yamnet import FRAMES, SAMPLES, load_yamnet
 from sensorium_compile.zoo import Weights
 from sensorium_devices.sound import read_audio
 
-SPEECH_SHARE = 0.15  # of what is drawn: digits by four voices are one kind of sound out of many
+MADE_UP = 400  # sounds that nobody recorded
+SPEECH_SHARE = 0.1  # of what is drawn: digits by four voices are one kind of sound out of many
 UNFINISHED = "unfinished.pt"  # what a run that was stopped goes on with
 PATCHES = 800  # that channels are chosen by
 
@@ -51,12 +55,14 @@ def main() -> None:
     load_vision(cast(VisionTower, model.encoders["vision"]), STUDENT.vision, weights, space)
     tower = cast(SoundTower, model.encoders["audio"])
     teacher = load_yamnet(args.teacher / YAMNET)
-    clips, speech = spectra_of(clip_files(args.data)), spectra_of(speech_files(args.data))
+    clips, speech = (spectra_of(read(files)) for files in (clip_files(args.data), speech_files(args.data)))
     student = narrow(teacher, STUDENT.sound.widths, STUDENT.sound.rank, patches_of([*clips, *speech], PATCHES))
     load_sound(tower, student, args.teacher / CLASS_MAP, space)
     matrix = tower.places.matrix.weight.T.detach()
     args.out.mkdir(parents=True, exist_ok=True)
-    distil(tower.net, teacher, matrix, mixer(clips, speech, plan.seed), plan, tell, args.out / UNFINISHED)
+    other = spectra_of(made_up(MADE_UP, plan.seed))
+    draw = mixer(((clips, 0.7), (speech, SPEECH_SHARE), (other, 0.3 - SPEECH_SHARE)), plan.seed)
+    distil(tower.net, teacher, matrix, draw, plan, tell, args.out / UNFINISHED)
     save_scene(model, args.out)
     (args.out / UNFINISHED).unlink(missing_ok=True)
     tell("ranges of activations")
@@ -69,10 +75,10 @@ def tell(line: str) -> None:
     print(line, flush=True)  # noqa: T201
 
 
-def mixer(clips: list[Tensor], speech: list[Tensor], seed: int) -> Mixer:
-    """Draws from both, speech by its share."""
-    shares = [(1 - SPEECH_SHARE) / len(clips)] * len(clips) + [SPEECH_SHARE / len(speech)] * len(speech)
-    return Mixer([*clips, *speech], shares, seed)
+def mixer(sets: Sequence[tuple[list[Tensor], float]], seed: int) -> Mixer:
+    """Draws from sets of recordings, each by its share."""
+    shares = [share / len(spectra) for spectra, share in sets for _ in spectra]
+    return Mixer([one for spectra, _ in sets for one in spectra], shares, seed)
 
 
 def clip_files(data: Path) -> list[Path]:
@@ -85,11 +91,16 @@ def speech_files(data: Path) -> list[Path]:
     return _found(sorted((data / "fsdd").glob("**/*.flac"))[::4])
 
 
-def spectra_of(files: Sequence[Path]) -> list[Tensor]:
+def read(files: Iterable[Path]) -> Iterator[NDArray[np.float32]]:
+    """Sounds at 16 kHz."""
+    return (read_audio(path, RATE_HZ)[0] for path in files)
+
+
+def spectra_of(sounds: Iterable[NDArray[np.float32]]) -> list[Tensor]:
     """Log-mel (frames, 64) of whole recordings."""
     spectrum, made = LogMel(), []
-    for path in files:
-        sound = torch.from_numpy(read_audio(path, RATE_HZ)[0])
+    for one in sounds:
+        sound = torch.from_numpy(one)
         missing = SAMPLES - len(sound)
         padded = torch.nn.functional.pad(sound, (0, missing)) if missing > 0 else sound
         with torch.no_grad():
