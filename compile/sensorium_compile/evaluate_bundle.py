@@ -9,7 +9,7 @@ from typing import Any
 
 from sensorium.bundle import Bundle, Part
 from sensorium.errors import unknown
-from sensorium.learned.config import VOCABULARY, ModelConfig, parse_config
+from sensorium.learned.config import VOCABULARY, EmbeddingHead, ModelConfig, parse_config
 from sensorium_compile.data.damage import load_scenery
 from sensorium_compile.data.examples import subsets
 from sensorium_compile.data.load import load_all, load_data
@@ -60,7 +60,10 @@ def evaluate_bundle(
     Raises CompileError: no model or recipe in the bundle, nothing in the folder.
     """
     chosen = find_model(bundle, part)
-    config, recipe = parse_config(chosen), read_recipe(chosen)
+    config = parse_config(chosen)
+    if isinstance(config.first_head, EmbeddingHead):
+        return _evaluate_places(bundle, chosen, data, held_out, threads)
+    recipe = read_recipe(chosen)
     noises = load_scenery(scenery) if scenery is not None else None
     with _with_vocabulary(chosen, recipe) as complete:
         if held_out:
@@ -82,6 +85,22 @@ def evaluate_bundle(
         left_out={sense: str(one["missing"]) for sense, one in told.items() if "missing" in one},
         samples=told,
         hard=hard_table(model, examples, config, noises, progress=progress) if noises is not None else {},
+    )
+
+
+def _evaluate_places(bundle: Bundle, part: Part, data: Path, held_out: bool, threads: int) -> Evaluation:
+    """A model whose head gives places in a text space has no labels of its own: it is measured by texts."""
+    from sensorium_compile.scene.of_bundle import scene_scores
+
+    config = parse_config(part)
+    scores, missing = scene_scores(bundle, part, data, held_out=held_out, threads=threads)
+    return Evaluation(
+        part=part.name,
+        head=next(iter(config.heads)),
+        subsets=figures(scores),
+        contributions={},
+        left_out=missing,
+        samples={sense: {} for sense in config.modalities},
     )
 
 

@@ -13,6 +13,8 @@ from sensorium_compile.golden import check_parity, golden_samples
 from sensorium_compile.lower import Calibration, Exportable, lower
 from sensorium_compile.model import MultimodalModel
 from sensorium_compile.model.build import graphs_of
+from sensorium_compile.parts.detector import NAMES as COCO
+from sensorium_compile.parts.detector import coco_names
 from sensorium_compile.scene.checkpoint import load_scene
 from sensorium_compile.scene.model import LABELS, STUDENT, ScenePlan, example_samples, scene_config
 from sensorium_compile.zoo import Weights
@@ -51,8 +53,9 @@ def build(weights: Weights) -> PartDraft:
     return PartDraft(
         role="model",
         graphs=graphs,
+        files={"coco": ("coco.txt", "\n".join(coco_names(weights.path(COCO).read_text("utf-8"))).encode())},
         config=config.model_dump(mode="json"),
-        origins=(weights.origin("efficientnet-lite0"), weights.origin("imagenet-names"), YAMNET),
+        origins=(weights.origin("efficientnet-lite0"), weights.origin("imagenet-names"), weights.origin(COCO), YAMNET),
         figures={"int8_cosine_to_original": parity.cosine},
     )
 

@@ -21,6 +21,7 @@ from sensorium.inputs import ImageInput, InputSpec, prepare_image, prepare_sound
 from sensorium.samples import Array
 from sensorium_compile.data.examples import subsets
 from sensorium_compile.data.readers.coco import photos
+from sensorium_compile.data.readers.folders import find_folder
 from sensorium_compile.errors import CompileError
 from sensorium_compile.fit.sound_data import ESC10_PHRASES
 from sensorium_compile.gate import SubsetScores, figures
@@ -156,10 +157,13 @@ def measure_scene(
 
 
 def _clips(data: Path, fold: str) -> dict[str, list[Path]]:
-    folder = data / "esc10"
-    found = {name: sorted((folder / name).glob(f"{fold}-*.flac")) for name in ESC10_PHRASES}
-    if not all(found.values()):
-        raise CompileError(f"{folder} lacks clips of fold {fold} for {[n for n, f in found.items() if not f]}")
+    """Clips of each class; ``fold`` "" is all of them."""
+    some = next(iter(ESC10_PHRASES))
+    folder = find_folder(data, "esc10", lambda f: (f / some).is_dir(), f"{some}/FOLD-*.flac")
+    found = {name: sorted((folder / name).glob(f"{fold}-*.flac" if fold else "*.flac")) for name in ESC10_PHRASES}
+    lacking = [name for name, files in found.items() if not files]
+    if lacking:
+        raise CompileError(f"{folder} lacks clips of fold {fold or 'any'} for {', '.join(lacking)}")
     return found
 
 
