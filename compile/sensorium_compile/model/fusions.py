@@ -70,30 +70,26 @@ class CrossModalFusion(Fusion):
 
     def forward(self, tokens: Sequence[Tensor], presence: Tensor) -> Tensor:
         """See Fusion."""
-        streams = self._crossed(tokens, presence)
-        return self._read(self.token.expand(presence.shape[0], -1, -1), streams)
-
-    def _crossed(self, tokens: Sequence[Tensor], presence: Tensor) -> list[Tensor]:
-        """The modalities' tokens after they have looked at each other's."""
-        streams = _with_missing(tokens, presence, self.missing, self.kind)
-        first = self.token.expand(presence.shape[0], -1, -1)
+        streams = self.mark(_with_missing(tokens, presence, self.missing, self.kind))
+        batch = presence.shape[0]
+        first = self.token.expand(batch, -1, -1)
         for layer in self.cross:
             context = torch.cat([first, *streams], 1)
             blocks = cast(nn.ModuleList, layer)
             streams = [block(own, context) for block, own in zip(blocks, streams, strict=True)]
-        return streams
-
-    def _read(self, first: Tensor, streams: Sequence[Tensor]) -> Tensor:
-        """What the class token (batch, 1, width) makes of them: (batch, width)."""
         context = torch.cat([first, *streams], 1)
         return cast(Tensor, self.norm(self.read(first, context)))[:, 0]
 
+    def mark(self, streams: list[Tensor]) -> list[Tensor]:
+        """What is done to the tokens before they look at each other: nothing here."""
+        return streams
+
 
 class ProductFusion(CrossModalFusion):
-    """CrossModalFusion whose class token begins with a product of all modalities, factor by factor (arXiv 1610.04325).
+    """CrossModalFusion whose tokens first take in their product with the mean of every other modality.
 
-    For answers that no sense has a share in, such as whether what is asked for is what is seen: attention alone finds
-    them late, or not at all.
+    For answers of which no sense tells any part, such as whether the colour that is asked for is the one that is seen:
+    attention alone finds them late or not at all. Low-rank bilinear pooling (arXiv 1610.04325), token by token.
     """
 
     def __init__(
@@ -101,13 +97,17 @@ class ProductFusion(CrossModalFusion):
     ) -> None:
         super().__init__(counts, width, depth, heads, dropout)
         self.factors = nn.ModuleList([nn.Linear(width, width) for _ in counts])
-        self.product_norm = nn.LayerNorm(width)
+        self.product_norms = nn.ModuleList([nn.LayerNorm(width) for _ in counts])
 
-    def forward(self, tokens: Sequence[Tensor], presence: Tensor) -> Tensor:
-        """See Fusion."""
-        streams = self._crossed(tokens, presence)
-        factors = [factor(own.mean(1, keepdim=True)) for factor, own in zip(self.factors, streams, strict=True)]
-        return self._read(self.token + self.product_norm(math.prod(factors[1:], start=factors[0])), streams)
+    def mark(self, streams: list[Tensor]) -> list[Tensor]:
+        """(batch, count, width) of each modality -> the same."""
+        factors = [factor(own) for factor, own in zip(self.factors, streams, strict=True)]
+        means = [factor.mean(1, keepdim=True) for factor in factors]
+        made = []
+        for i, (own, norm) in enumerate(zip(streams, self.product_norms, strict=True)):
+            product = math.prod((mean for j, mean in enumerate(means) if j != i), start=factors[i])
+            made.append(own + norm(product))
+        return made
 
 
 class UnifiedFusion(Fusion):
