@@ -8,10 +8,13 @@ from torch import Tensor, nn
 from sensorium_compile.model.fusions import Fusion
 
 
-class SpaceFusion(Fusion):
-    """The sum of the places of what is present, each by a weight; nothing present is the place 0.
+FLOOR = 1e-12  # of a squared length: places are 0.02 to 2 long
 
-    A place's length says how sure its sense is, so it is kept: a picture of nothing known outvotes no clear sound.
+
+class SpaceFusion(Fusion):
+    """The sum of the directions of what is present, each by a weight; nothing present is the place 0.
+
+    Lengths are not compared: how many classes a teacher has and how sure it usually is decides them.
     """
 
     def __init__(self, counts: Mapping[str, int], width: int) -> None:
@@ -22,7 +25,7 @@ class SpaceFusion(Fusion):
         """See Fusion."""
         state = presence.new_zeros(presence.shape[0], self.width)
         for i, own in enumerate(tokens):
-            state = state + presence[:, i : i + 1] * self.weights[i] * own.mean(1)
+            state = state + presence[:, i : i + 1] * self.weights[i] * direction(own.mean(1))
         return state
 
 
@@ -31,4 +34,9 @@ class UnitHead(nn.Module):
 
     def forward(self, state: Tensor) -> Tensor:
         """(batch, dims) -> (batch, dims)."""
-        return state / (state * state).sum(-1, keepdim=True).add(1e-12).sqrt()
+        return direction(state)
+
+
+def direction(places: Tensor) -> Tensor:
+    """(batch, dims) of length 1; 0 stays 0."""
+    return places / (places * places).sum(-1, keepdim=True).add(FLOOR).sqrt()
