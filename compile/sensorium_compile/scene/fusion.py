@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from sensorium_compile.model.fusions import Fusion
 
-
 FLOOR = 1e-12  # of a squared length: places are 0.02 to 2 long
 
 
