@@ -7,9 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from sensorium_compile.candidates import Candidate  # noqa: E402
 from sensorium_compile.checkpoint import shipped  # noqa: E402
 from sensorium_compile.data.examples import subsets  # noqa: E402
 from sensorium_compile.errors import CompileError  # noqa: E402
+from sensorium_compile.lower import Calibration, lower  # noqa: E402
+from sensorium_compile.parts.scene import exportables  # noqa: E402
 from sensorium_compile.scene.checkpoint import load_scene, save_scene  # noqa: E402
 from sensorium_compile.scene.distil import DistilPlan, Mixer, difference, distil  # noqa: E402
 from sensorium_compile.scene.evaluate import average_precision  # noqa: E402
@@ -172,3 +175,18 @@ def test_the_shipped_student_is_small_and_complete():
     assert (folder / "student.safetensors").stat().st_size <= 8_000_000
     model = load_scene(folder)
     assert model.modalities == ("vision", "audio")
+
+
+def test_the_exported_fusion_gives_the_same_for_every_subset_and_nothing_where_nothing_is():
+    model = build_scene(SMALL)
+    graphs = {name: lower("onnxruntime", g, "float32", Calibration()) for name, g in exportables(model, SMALL).items()}
+    form = Candidate("onnxruntime", "float32", graphs, {}).open()
+    samples = {name: sample.numpy() for name, sample in example_samples(SMALL).items()}
+    tokens = {name: form.encode(name, sample) for name, sample in samples.items()}
+    for mask in ((True, True), (True, False), (False, True), (False, False)):
+        given = form.fuse(tokens, mask)["place"]
+        with torch.no_grad():
+            wanted = model(example_samples(SMALL), torch.tensor([mask], dtype=torch.float32))["place"].numpy()
+        assert np.abs(given - wanted).max() < 1e-3
+    zeros = {name: np.zeros_like(own) for name, own in tokens.items()}
+    assert np.isfinite(form.fuse(zeros, (True, False))["place"]).all()

@@ -28,7 +28,8 @@ class EmbeddingHead(nn.Module):
     def forward(self, state: Tensor) -> Tensor:
         """(batch, width) -> (batch, dims)."""
         out = self.linear(state)
-        return cast(Tensor, out / (out * out).sum(-1, keepdim=True).add(1e-12).sqrt())
+        # Not an addend: torch's ONNX exporter takes out what it adds below 1e-8, and 0 / 0 is NaN.
+        return cast(Tensor, out / (out * out).sum(-1, keepdim=True).sqrt().clamp_min(1e-6))
 
 
 def info_nce(given: Tensor, wanted: Tensor, temperature: float = 0.07) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sensorium_compile.model.fusions import Fusion
 
-FLOOR = 1e-12  # of a squared length: places are 0.02 to 2 long
+FLOOR = 1e-6  # of a length: places are 0.01 to 2 long
 
 
 class SpaceFusion(Fusion):
@@ -38,4 +38,5 @@ class UnitHead(nn.Module):
 
 def direction(places: Tensor) -> Tensor:
     """(batch, dims) of length 1; 0 stays 0."""
-    return places / (places * places).sum(-1, keepdim=True).add(FLOOR).sqrt()
+    # Not an addend: torch's ONNX exporter takes out what it adds below 1e-8, and 0 / 0 is NaN.
+    return places / (places * places).sum(-1, keepdim=True).sqrt().clamp_min(FLOOR)
