@@ -1,20 +1,25 @@
 """A question on a picture: what the recipe says, how questions are said otherwise, and what the set asks."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from sensorium.bundle import Bundle
 from sensorium_compile.data.augment import Dice, augment, load_augment
 from sensorium_compile.data.examples import Examples, Pool
 from sensorium_compile.data.readers.easy_vqa import part_folder
 from sensorium_compile.data.vocabulary import load_tokenizer, vocabulary_file
 from sensorium_compile.errors import CompileError
 from sensorium_compile.model.build import build_model, example_samples
-from sensorium_compile.recipe import ModelRecipe, load_recipe
+from sensorium_compile.pipeline import Budget, Job, compile_model
+from sensorium_compile.recipe import ModelRecipe, load_recipe, recipe_text
+from sensorium_compile.stages import Stages
 from sensorium_compile.train.balance import Questions
 from sensorium_compile.train.sampler import Sampler, augmenters
+from sensorium_compile.zoo import Weights
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "is", "the", "shape", "red", "?", "colour", "color")
 IDS = {word: i for i, word in enumerate(WORDS)}
@@ -122,3 +127,15 @@ def test_balance_without_text_says_so() -> None:
     pool = Pool(np.zeros((4, 1, 1), np.float32), np.zeros(4, np.int64), ("a",) * 4, ("a",) * 4)
     with pytest.raises(CompileError, match="no text"):
         Questions.of(Examples({"nose": pool}, {"nose": np.arange(4)}, pool.labels))
+
+
+def test_the_shipped_student_compiles_without_data_and_has_figures_of_every_subset(tmp_path: Path) -> None:
+    job = Job(recipe_text("vqa"), "vqa", "x86-cpu", backends=("onnxruntime",))
+    made = compile_model(job, tmp_path / "vqa", Budget(), Weights(), Stages(tmp_path / "cache"))
+    report = json.loads((made.out / "report.json").read_text())
+    subsets = report["student"]["subsets"]
+    assert set(subsets) == {"vision", "text", "vision+text"}
+    assert subsets["vision+text"]["low"] > 0.95
+    assert max(subsets["vision"]["high"], subsets["text"]["high"]) < 0.5  # neither sense alone can answer
+    with Bundle(made.out, target="any") as bundle:
+        assert bundle.part("model").read("vocabulary").decode() == load_recipe("vqa").vocabulary
