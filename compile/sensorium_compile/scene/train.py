@@ -20,7 +20,7 @@ from torch import Tensor
 from sensorium_compile.checkpoint import CALIBRATION
 from sensorium_compile.errors import CompileError
 from sensorium_compile.scene.calibrate import calibrated
-from sensorium_compile.scene.checkpoint import save_scene
+from sensorium_compile.scene.checkpoint import load_scene, save_scene
 from sensorium_compile.scene.command import CLASS_MAP, YAMNET
 from sensorium_compile.scene.distil import DistilPlan, Mixer, distil
 from sensorium_compile.scene.evaluate import FOLD
@@ -47,27 +47,35 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="folder of yamnet.tflite and its class map")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=DistilPlan().steps)
+    parser.add_argument("--sound", type=Path, help="a student whose sound tower is taken over, not distilled again")
     args = parser.parse_args()
-    plan = DistilPlan(steps=args.steps)
     weights = Weights()
     space = TextSpace(weights)
     model = build_scene(STUDENT)
     load_vision(cast(VisionTower, model.encoders["vision"]), STUDENT.vision, weights, space)
     tower = cast(SoundTower, model.encoders["audio"])
-    teacher = load_yamnet(args.teacher / YAMNET)
-    clips, speech = (spectra_of(read(files)) for files in (clip_files(args.data), speech_files(args.data)))
-    student = narrow(teacher, STUDENT.sound.widths, STUDENT.sound.rank, patches_of([*clips, *speech], PATCHES))
-    load_sound(tower, student, args.teacher / CLASS_MAP, space)
-    matrix = tower.places.matrix.weight.T.detach()
     args.out.mkdir(parents=True, exist_ok=True)
-    other = spectra_of(made_up(MADE_UP, plan.seed))
-    draw = mixer(((clips, 0.7), (speech, SPEECH_SHARE), (other, 0.3 - SPEECH_SHARE)), plan.seed)
-    distil(tower.net, teacher, matrix, draw, plan, tell, args.out / UNFINISHED)
+    if args.sound is not None:
+        known = cast(SoundTower, load_scene(args.sound).encoders["audio"])
+        load_sound(tower, known.net, args.teacher / CLASS_MAP, space)
+    else:
+        teach_sound(tower, args.data, args.teacher, space, DistilPlan(steps=args.steps), args.out / UNFINISHED)
     save_scene(model, args.out)
     (args.out / UNFINISHED).unlink(missing_ok=True)
     tell("ranges of activations")
     calibration = calibrated(model, STUDENT, args.data, clip_files(args.data))
     (args.out / CALIBRATION).write_text(calibration.to_json(), encoding="utf-8")
+
+
+def teach_sound(tower: SoundTower, data: Path, folder: Path, space: TextSpace, plan: DistilPlan, saved: Path) -> None:
+    """YAMNet narrowed into the tower, and distilled."""
+    teacher = load_yamnet(folder / YAMNET)
+    clips, speech = (spectra_of(read(files)) for files in (clip_files(data), speech_files(data)))
+    student = narrow(teacher, STUDENT.sound.widths, STUDENT.sound.rank, patches_of([*clips, *speech], PATCHES))
+    load_sound(tower, student, folder / CLASS_MAP, space)
+    other = spectra_of(made_up(MADE_UP, plan.seed))
+    draw = mixer(((clips, 0.7), (speech, SPEECH_SHARE), (other, 0.3 - SPEECH_SHARE)), plan.seed)
+    distil(tower.net, teacher, tower.places.matrix.weight.T.detach(), draw, plan, tell, saved)
 
 
 def tell(line: str) -> None:
