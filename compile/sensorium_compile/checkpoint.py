@@ -6,17 +6,19 @@ NAME/calibration.json      ranges of activations (no samples), so that it is qua
 """
 
 import hashlib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sensorium_compile.errors import CompileError
+from sensorium_compile.stages import package_paths
 
+REPOSITORY = Path(__file__).resolve().parents[1]  # its folder compile/, which holds checkpoints/
 MOST_BYTES = 8_000_000  # of one file in a repository
 
 WEIGHTS, RECORD, CALIBRATION = "student.safetensors", "record.json", "calibration.json"
+AUGMENTED = "augmented.json"  # MODALITY.STEP -> samples that were changed in training; goes into the record
 
 
 class Row(BaseModel):
@@ -55,11 +57,13 @@ class Record(BaseModel):
 
 
 def shipped(name: str, plugins: tuple[str, ...] = ()) -> Path | None:
-    """The folder of the checkpoint that comes with Sensorium, or with a plugin, under that recipe's name, if any."""
-    for package in ("sensorium_compile", *plugins):
-        folder = Path(str(resources.files(package))) / "checkpoints" / name
-        if (folder / WEIGHTS).is_file():
-            return folder
+    """The folder of the checkpoint under that recipe's name: of the repository, or of a plugin that is a package.
+
+    None where there is none, as in an installed wheel, which leaves the repository's out: the runtime stays small.
+    """
+    for folder in (REPOSITORY, *package_paths(plugins)):
+        if (folder / "checkpoints" / name / WEIGHTS).is_file():
+            return folder / "checkpoints" / name
     return None
 
 

@@ -67,7 +67,8 @@ def find_material(
     if folder is None or trains:
         if data is None or loaded is None:
             raise CompileError(
-                f"recipe {recipe.name} has no checkpoint, so it is trained, which needs data: give --data DIR "
+                f"recipe {recipe.name} has no checkpoint here (ours come with the repository; --checkpoint DIR names "
+                f"another), so it is trained, which needs data: give --data DIR "
                 f"({', '.join(plan.path or plan.reader for plan in recipe.modalities.values())} in it)"
             )
         teacher, folder = _train(recipe, loaded, data, weights, stages, progress)

@@ -1,15 +1,17 @@
 """From what a run measured to its report, and to the record that travels with a checkpoint."""
 
 import hashlib
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sensorium.bundle import Origin
 from sensorium.learned.config import ModelConfig
 from sensorium_compile.candidates import Candidate
-from sensorium_compile.checkpoint import WEIGHTS, FormRecord, Record, Row, weight_files
+from sensorium_compile.checkpoint import AUGMENTED, WEIGHTS, FormRecord, Record, Row, weight_files
 from sensorium_compile.gate import Scores, SubsetFigures, Verdict, figures
 from sensorium_compile.golden import Parity
 from sensorium_compile.material import Material, seeds
@@ -139,11 +141,10 @@ def record_of(outcome: Outcome, judged: Sequence[Judged], temperature: Mapping[s
         subsets["teacher"] = _rows(outcome.teacher)
     if outcome.student is not None:
         subsets["student"] = _rows(outcome.student)
-    data = outcome.material.data
     return Record(
         recipe=outcome.job.text,
         tools={name: str(version) for name, version in tool_versions().items()},
-        data=dict(data.told) if data is not None else {},
+        data=_told(outcome.material),
         subsets=subsets,
         temperature=dict(temperature),
         hard=(dict(before.hard) if before is not None else {})
@@ -239,8 +240,7 @@ def _blocks(chosen: Judged) -> tuple[Block, ...]:
 
 
 def _data(outcome: Outcome) -> tuple[DataRow, ...]:
-    record, data = outcome.material.record, outcome.material.data
-    told = data.told if data is not None else (record.data if record is not None else {})
+    told = _told(outcome.material)
     rows = []
     for name, plan in outcome.recipe.modalities.items():
         own = told.get(name, {})
@@ -253,11 +253,28 @@ def _data(outcome: Outcome) -> tuple[DataRow, ...]:
                 credit=plan.credit,
                 read=sum(split.values()),
                 dropped=own.get("cleaned", {}),
+                augmented=own.get("augmented", {}),
                 split=split,
                 held_out=tuple(own.get("held out", ())),
             )
         )
     return tuple(rows)
+
+
+def _told(material: Material) -> dict[str, Any]:
+    """What is known of each modality's data: read here, else as recorded; how it was augmented when it was trained."""
+    record, data = material.record, material.data
+    told = {name: dict(own) for name, own in (data.told if data is not None else record.data if record else {}).items()}
+    path = material.folder / AUGMENTED
+    if path.is_file():
+        for step, count in json.loads(path.read_text(encoding="utf-8")).items():
+            name, _, kind = step.partition(".")
+            told.setdefault(name, {}).setdefault("augmented", {})[kind] = count
+    elif record is not None:
+        for name, own in record.data.items():
+            if "augmented" in own:
+                told.setdefault(name, {})["augmented"] = own["augmented"]
+    return told
 
 
 def processor() -> str:

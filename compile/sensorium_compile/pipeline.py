@@ -81,6 +81,7 @@ def compile_model(
     """
     check_target(job.target)
     import_plugins(job.recipe.plugins)
+    stages.plugins = job.recipe.plugins
     given = job.given()
     known = stages.find("compile", given)
     if known is None:

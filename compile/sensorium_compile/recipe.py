@@ -52,6 +52,7 @@ class ModalityPlan(ReaderPlan):
 
     input: InputSpec
     extra: tuple[ReaderPlan, ...] = ()  # more to train on, never to measure with
+    noises: ReaderPlan | None = None  # of sound: recordings that are mixed in while training, whatever they are of
 
 
 class HeadPlan(_Table):

@@ -1,7 +1,8 @@
 """Stages whose results are kept by the hash of all that went in, so that a run goes on where it was stopped.
 
 A stage writes into a folder that becomes visible whole or not at all. Its key hashes what it was given, the versions of
-the tools that it uses, and this package's own source: another version of the compiler does not reuse a stage.
+the tools that it uses, and this package's own source and its plugins': another version of the compiler, or of a
+plugin, does not reuse a stage.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -50,11 +52,13 @@ class Stages:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.plugins: tuple[str, ...] = ()  # packages whose source counts as the compiler's own
         self.ran: list[str] = []  # names of those that were not in the cache
 
     def key(self, name: str, given: Mapping[str, JsonValue]) -> str:
         """The key of a stage that was given that."""
-        text = json.dumps([name, given, tool_versions(), source_digest()], sort_keys=True)
+        sources = [source_digest(PACKAGE), *(source_digest(path) for path in package_paths(self.plugins))]
+        text = json.dumps([name, given, tool_versions(), *sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def find(self, name: str, given: Mapping[str, JsonValue]) -> Path | None:
@@ -93,13 +97,25 @@ def clear(root: Path) -> None:
 
 
 @cache
-def source_digest() -> str:
-    """A hash over the compiler's own source files."""
+def source_digest(package: Path) -> str:
+    """A hash over the source files of a package, or of a single module."""
     total = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        total.update(path.relative_to(PACKAGE).as_posix().encode())
+    for path in sorted(package.rglob("*.py")) if package.is_dir() else [package]:
+        total.update(path.relative_to(package).as_posix().encode())
         total.update(path.read_bytes())
     return total.hexdigest()
+
+
+def package_paths(names: Iterable[str]) -> list[Path]:
+    """The folder of each package that can be imported, or the file of a module that is none."""
+    paths: list[Path] = []
+    for name in names:
+        spec = find_spec(name)
+        folders = (spec.submodule_search_locations if spec else None) or ()
+        paths += [Path(folder) for folder in folders]
+        if spec is not None and not folders and spec.origin is not None:
+            paths.append(Path(spec.origin))
+    return paths
 
 
 @cache

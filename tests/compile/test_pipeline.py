@@ -24,7 +24,7 @@ from sensorium_compile.opened import OpenedModel
 from sensorium_compile.pipeline import BUNDLES, CHECKPOINT, CHOICES, Budget, Compiled, Job, compile_model, pick
 from sensorium_compile.recipe import parse_recipe
 from sensorium_compile.report import JSON_NAME, Report, parse_report
-from sensorium_compile.stages import Stages
+from sensorium_compile.stages import Stages, source_digest
 from sensorium_compile.zoo import Weights
 
 MS_PER_BYTE = 1e-5
@@ -240,6 +240,24 @@ WRONG = {
     "an augmentation of no modality": (("[split]", "[augment.nose]\n[split]"), r"modality 'nose'.*audio.*vision"),
     "no TOML": (("[split]", "[split"), r"recipe tiny.toml is no TOML"),
 }
+
+
+def test_a_plugin_whose_source_has_changed_is_not_answered_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a_plugin").mkdir()
+    source = tmp_path / "a_plugin" / "__init__.py"
+    source.write_text("WIDTH = 8\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    stages = Stages(tmp_path / "cache")
+    without = stages.key("teach", {})
+    stages.plugins = ("a_plugin",)
+    before = stages.key("teach", {})
+    source_digest.cache_clear()
+    assert stages.key("teach", {}) == before != without
+    source.write_text("WIDTH = 16\n")
+    source_digest.cache_clear()
+    assert stages.key("teach", {}) != before
 
 
 @pytest.mark.parametrize("what", list(WRONG))

@@ -1,8 +1,10 @@
 """Teaching and distilling: on many processes, stopped, twice, with numbers that are none; what a fusion promises."""
 
+import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,12 @@ from tests.compile.tiny_model import write_data
 from tests.compile.tiny_recipe import TEXT, distilled, recipe
 from torch import Tensor
 
-from sensorium_compile.checkpoint import load_weights, save_weights
+from sensorium_compile.checkpoint import AUGMENTED, load_weights, save_weights
 from sensorium_compile.data.load import Data, load_data
 from sensorium_compile.errors import CompileError
 from sensorium_compile.model import FUSIONS, MultimodalModel, build_fusion, info_nce
 from sensorium_compile.model.build import build_model, example_samples
-from sensorium_compile.train.loop import Batch, Run
+from sensorium_compile.train.loop import Batch, Progress, Run
 from sensorium_compile.train.parallel import World
 from sensorium_compile.train.prune import prune
 from sensorium_compile.train.run import sampler, train_student, train_teacher
@@ -100,7 +102,7 @@ def test_training_is_a_command_for_torchrun(
     command = ("-m", "sensorium_compile.train", str(tmp_path / "tiny.toml"), "--data", str(folder))
     _torchrun(*command, "--out", str(out), "--strategy", "fsdp")
     train_student(TINY, data, Weights(), trained[0], Run("", alone))
-    assert sorted(file.name for file in out.iterdir()) == ["student.safetensors", "teacher.safetensors"]
+    assert sorted(file.name for file in out.iterdir()) == [AUGMENTED, "student.safetensors", "teacher.safetensors"]
     for folder_of, name in ((trained[1], "teacher"), (alone, "student")):
         wanted, made = (load_file(where / f"{name}.safetensors") for where in (folder_of, out))
         for key in (key for key in wanted if not key.endswith(NOT_LEARNED)):
@@ -228,6 +230,56 @@ def test_a_pruned_student_is_distilled_again(data: Data, teacher: MultimodalMode
     assert told == ["student"] * 6 + ["pruned student"] * 2
     assert student.encoders["vision"].blocks[1].conv.out_channels == 16  # type: ignore[union-attr,index]
     assert np.isfinite(load_file(tmp_path / "student.safetensors")["heads.digit.linear.weight"].numpy()).all()
+
+
+def test_a_stop_in_the_second_distillation_changes_neither_weights_nor_counts(
+    data: Data, teacher: MultimodalModel, tmp_path: Path
+) -> None:
+    tiny = recipe(
+        ("channels = [8, 8] }", "channels = [16, 32] }"),
+        ("[student.training]", "[augment.vision]\n[prune]\nratio = 0.5\nsteps = 4\n[student.training]"),
+    )
+    told: list[str] = []
+
+    def stopping(what: str, done: int, _total: int) -> None:
+        told.append(what)
+        if what.startswith("pruned") and done == 2:
+            raise KeyboardInterrupt
+
+    whole = train_student(tiny, data, Weights(), teacher, Run("", tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        train_student(tiny, data, Weights(), teacher, Run("", tmp_path / "broken", progress=stopping))
+    told.clear()
+    again = train_student(tiny, data, Weights(), teacher, Run("", tmp_path / "broken", progress=_telling(told)))
+    assert [what.split(" (")[0] for what in told] == ["pruned student"] * 2
+    assert all(torch.equal(value, _weights(again)[name]) for name, value in _weights(whole).items())
+    counts = [json.loads((tmp_path / run / AUGMENTED).read_text()) for run in ("whole", "broken")]
+    assert counts[0] == counts[1]
+    assert counts[0]["vision.geometry"] > 0
+    assert {path.name for path in (tmp_path / "broken").iterdir()} == {"student.safetensors", AUGMENTED}
+
+
+def _telling(told: list[str]) -> Progress:
+    return lambda what, _done, _total: told.append(what)
+
+
+def test_recorded_noises_are_mixed_into_what_is_trained_on_and_counted(folder: Path, tmp_path: Path) -> None:
+    noisy = recipe(
+        (
+            'path = "sounds"\n',
+            'path = "sounds"\nnoises = { reader = "audio_folders", path = "sounds" }\n'
+            "[augment.audio.noise]\nprobability = 1.0\nbabble = 0.0\npool = 1.0\n",
+        )
+    )
+    read = load_data(noisy, folder)
+    assert read.noises["audio"].shape == (36, 48_000)
+    counts: Counter[str] = Counter()
+    sampler(noisy, read, noisy.student.training, counts)(np.random.default_rng(0), 32)
+    assert counts["audio.noise.pool"] == counts["audio.noise"] > 0
+    assert not load_data(noisy, folder, extra=False).noises
+    wrong = recipe(('path = "pictures"\n', 'path = "pictures"\nnoises = { reader = "audio_folders" }\n'))
+    with pytest.raises(CompileError, match=r"modalities\.vision\.noises: only sound has noises"):
+        load_data(wrong, folder)
 
 
 modalities = st.integers(1, 4)

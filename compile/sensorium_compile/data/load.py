@@ -1,12 +1,14 @@
 """From a recipe and a data folder to what a model is taught with and what it is measured on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sensorium.inputs import SoundInput
+from sensorium.samples import Array
 from sensorium_compile.data.clean import clean, leaks
 from sensorium_compile.data.examples import NONE, Examples, Pool
 from sensorium_compile.data.pairs import pair_by_group, pair_by_label
@@ -17,6 +19,7 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.recipe import ModalityPlan, ModelRecipe, ReaderPlan
 
 TRAIN, TEST = "train", "test"
+NOISE_S = 3.0  # of each recorded noise: its loudest stretch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +29,7 @@ class Data:
     train: Examples
     test: Examples
     told: Mapping[str, Any]  # modality -> counts, for the report
+    noises: Mapping[str, Array] = field(default_factory=dict)  # modality -> (clips, samples), to train with
 
 
 def load_data(recipe: ModelRecipe, folder: Path, progress: Progress = silent, *, extra: bool = True) -> Data:
@@ -46,7 +50,11 @@ def load_data(recipe: ModelRecipe, folder: Path, progress: Progress = silent, *,
             counts[name].merge(known)
     sides = [{name: own[part] for name, own in parts.items()} for part in (TRAIN, TEST)]
     train, test = (examples_of(recipe, side, recipe.split.seed) for side in sides)
-    return Data(train, test, {name: _tell(own, counts[name]) for name, own in parts.items()})
+    noises = _noises(recipe, folder, progress) if extra else {}
+    told = {name: _tell(own, counts[name]) for name, own in parts.items()}
+    for name, clips in noises.items():
+        told[name]["noises"] = len(clips)
+    return Data(train, test, told, noises)
 
 
 def load_all(recipe: ModelRecipe, folder: Path, progress: Progress = silent) -> tuple[Examples, dict[str, Any]]:
@@ -108,6 +116,20 @@ def _read(
     pool, gone = clean(pool) if recipe.pairing == "label" else (pool, Counts())
     counts.merge(gone)
     return pool
+
+
+def _noises(recipe: ModelRecipe, folder: Path, progress: Progress) -> dict[str, Array]:
+    """Recordings to mix in, whatever they are of."""
+    made = {}
+    for name, plan in recipe.modalities.items():
+        if plan.noises is None:
+            continue
+        if not isinstance(plan.input, SoundInput):
+            raise CompileError(f"modalities.{name}.noises: only sound has noises; {name} is of kind {plan.input.kind}")
+        spec = plan.input.model_copy(update={"samples": round(NOISE_S * plan.input.rate_hz)})
+        options = Options({"path": plan.noises.path, **plan.noises.options}, Told(progress, Counts()))
+        made[name] = find_reader(plan.noises.reader)(folder, spec, (), options).samples
+    return made
 
 
 def _split(recipe: ModelRecipe, pools: Mapping[str, Pool]) -> dict[str, dict[str, Pool]]:

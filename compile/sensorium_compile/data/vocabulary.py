@@ -32,11 +32,11 @@ def load_tokenizer(path: Path) -> WordPiece:
 
 
 def vocabulary_file(given: str) -> Path:
-    """A vocabulary by its path, or by its name among the checkpoints that come with Sensorium: ``vqa/vocab.txt``.
+    """A vocabulary by its path, or by its name among the recipes that come with Sensorium: ``vqa/vocab.txt``.
 
     Raises CompileError where it is neither.
     """
-    shipped = Path(str(resources.files("sensorium_compile"))) / "checkpoints" / given
+    shipped = Path(str(resources.files("sensorium_compile"))) / "recipes" / given
     for path in (Path(given), shipped):
         if path.is_file():
             return path

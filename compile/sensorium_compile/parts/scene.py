@@ -1,6 +1,6 @@
 """The scene model: pictures and sounds as places in the text embedder's space, in int8, from the student that ships.
 
-How it was made and what it reaches: sensorium_compile.scene. Its figures are in checkpoints/scene/record.json.
+How it was made and what it reaches: sensorium_compile.scene. Its figures are in compile/checkpoints/scene/record.json.
 """
 
 from sensorium.bundle import Origin
@@ -38,7 +38,7 @@ def build(weights: Weights) -> PartDraft:
     """Load the student, lower it by the ranges that travel with it, compare it with PyTorch."""
     folder = shipped(NAME)
     if folder is None:
-        raise CompileError(f"the checkpoint {NAME} is not in this installation; install Sensorium again")
+        raise CompileError(f"the checkpoint {NAME} is not here: it is in the repository, not in the wheel; use a clone")
     model = load_scene(folder)
     calibration = Calibration.from_json((folder / CALIBRATION).read_text(encoding="utf-8"))
     graphs = lowered(model, STUDENT, calibration)

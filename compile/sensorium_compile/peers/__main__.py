@@ -1,10 +1,12 @@
 """``python -m sensorium_compile.peers RECIPE --data DIR``, which scripts/compare-quantizers calls."""
 
 import argparse
+import hashlib
 import json
 import os
 import platform
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +16,12 @@ from sensorium_compile import checkpoint
 from sensorium_compile.candidates import Lowering
 from sensorium_compile.compiler import Bench, config_of
 from sensorium_compile.errors import CompileError
+from sensorium_compile.lower import Calibration, Feeds
 from sensorium_compile.material import Material, find_material
 from sensorium_compile.measure import ROUNDS
 from sensorium_compile.outcome import processor
 from sensorium_compile.peers.compare import PEERS, compare
-from sensorium_compile.peers.export import GRAPHS, export, run_peer
+from sensorium_compile.peers.export import GRAPHS, export, feeds_of, run_peer
 from sensorium_compile.peers.table import Row, table, verdicts
 from sensorium_compile.recipe import ModelRecipe, import_plugins, load_recipe
 from sensorium_compile.stages import Stages, tool_versions
@@ -30,8 +33,10 @@ def main() -> None:
     asked = _arguments()
     torch.set_num_threads(1)
     try:
-        material, lowering = _material(asked)
-        export(material, lowering, asked.out / GRAPHS)
+        material, stages = _material(asked)
+        feeds = feeds_of(material)
+        lowering = Lowering(material.exportables(), _digest(material, feeds), Calibration(feeds), stages)
+        export(lowering, feeds, asked.out / GRAPHS)
         for peer in PEERS:
             _progress(f"{peer} quantizes", 0, 1)
             run_peer(peer, asked.environments, asked.scripts, asked.out)
@@ -53,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _material(asked: argparse.Namespace) -> tuple[Material, Lowering]:
+def _material(asked: argparse.Namespace) -> tuple[Material, Stages]:
     recipe = load_recipe(asked.recipe)
     if not isinstance(recipe, ModelRecipe):
         raise CompileError(f"recipe {asked.recipe} is made of ready parts; there is no student to quantize")
@@ -62,7 +67,17 @@ def _material(asked: argparse.Namespace) -> tuple[Material, Lowering]:
     material = find_material(
         recipe, asked.data, asked.checkpoint, retrain=False, weights=Weights(), stages=stages, progress=_progress
     )
-    return material, Lowering(material.exportables(), checkpoint.digest(material.folder), material.calibration, stages)
+    return material, stages
+
+
+def _digest(material: Material, feeds: Mapping[str, Sequence[Feeds]]) -> str:
+    """Of the student and of what it is calibrated with."""
+    total = hashlib.sha256(checkpoint.digest(material.folder).encode())
+    for own in feeds.values():
+        for feed in own:
+            for array in feed.values():
+                total.update(array.tobytes())
+    return total.hexdigest()
 
 
 def _measure(asked: argparse.Namespace, material: Material, lowering: Lowering) -> None:

@@ -22,12 +22,19 @@ GRAPHS = "graphs"
 BACKEND = "onnxruntime"  # of all peers here; NNCF's graphs are OpenVINO's as well
 
 
-def export(material: Material, lowering: Lowering, folder: Path) -> None:
-    """Write every graph and its feeds; raises CompileError where no data were given."""
+def feeds_of(material: Material) -> dict[str, list[Feeds]]:
+    """What everyone calibrates with, ours too: not with ranges that a checkpoint brings, which are of other feeds.
+
+    Raises CompileError where no data were given.
+    """
     if material.data is None:
         raise CompileError("quantizers calibrate on data: give --data DIR, the folder of the recipe's data")
+    return calibration_feeds(material.recipe, material.student, material.data)
+
+
+def export(lowering: Lowering, feeds: Mapping[str, Sequence[Feeds]], folder: Path) -> None:
+    """Write every graph and its feeds."""
     folder.mkdir(parents=True, exist_ok=True)
-    feeds = calibration_feeds(material.recipe, material.student, material.data)
     for name in lowering.graphs:
         (folder / f"{name}.onnx").write_bytes(lowering.graph(BACKEND, name, FLOAT).model)
         np.savez(folder / f"{name}.npz", allow_pickle=False, **stacked(feeds[name]))

@@ -3,8 +3,9 @@
 import copy
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,6 +48,7 @@ class Run:
     here: World = ALONE
     strategy: Strategy = "ddp"
     progress: Progress = lambda *_: None
+    counts: Counter[str] = field(default_factory=Counter)  # what ``draw`` did to samples, e.g. "vision.blur"
 
 
 def train(learned: nn.ModuleDict, draw: Draw, loss_of: Loss, options: TrainingOptions, run: Run) -> dict[str, float]:
@@ -66,7 +68,7 @@ def train(learned: nn.ModuleDict, draw: Draw, loss_of: Loss, options: TrainingOp
     wrapped = spread(step, run.here, run.strategy)
     optimizer = torch.optim.AdamW(_groups(learned, options), weight_decay=options.weight_decay, foreach=True)
     average = _Average(learned, options.average)
-    kept = _Kept(run.folder / f"{run.name}.progress.pt", learned, optimizer, average)
+    kept = _Kept(run.folder / f"{run.name}.progress.pt", learned, optimizer, average, run.counts)
     done = 0 if parted else kept.load()
     loss_value = math.nan
     try:
@@ -165,8 +167,16 @@ class _Average:
 class _Kept:
     """What a stopped run needs to go on."""
 
-    def __init__(self, path: Path, learned: nn.Module, optimizer: torch.optim.Optimizer, average: _Average) -> None:
+    def __init__(
+        self,
+        path: Path,
+        learned: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: _Average,
+        counts: Counter[str],
+    ) -> None:
         self.path, self.learned, self.optimizer, self.average = path, learned, optimizer, average
+        self.counts = counts
         self.saved_s = time.monotonic()
 
     def due(self) -> bool:
@@ -178,6 +188,7 @@ class _Kept:
             "learned": self.learned.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.values,
+            "counts": dict(self.counts),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         scratch = self.path.with_suffix(".part")
@@ -192,6 +203,8 @@ class _Kept:
         self.learned.load_state_dict(state["learned"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.values = state["average"]
+        self.counts.clear()
+        self.counts.update(state["counts"])
         return int(state["done"])
 
     def forget(self) -> None:

@@ -1,13 +1,16 @@
 """A recipe's trainings: the teacher from labels, the student from the teacher."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from sensorium.inputs import InputSpec, to_batch
-from sensorium_compile.checkpoint import round_weights, save_weights
+from sensorium_compile.checkpoint import AUGMENTED, round_weights, save_weights
 from sensorium_compile.data.examples import NONE
 from sensorium_compile.data.load import Data
 from sensorium_compile.model import MultimodalModel
@@ -29,8 +32,9 @@ def train_teacher(recipe: ModelRecipe, data: Data, weights: Weights, run: Run) -
     """The teacher, from the zoo's weights and the labels; also written to the run's folder."""
     teacher = build_model(recipe, recipe.teacher, weights)
     fit_statistics(teacher, recipe, data)
-    draw = sampler(recipe, data, recipe.teacher.training)
-    teach(teacher, recipe.head.name, draw, recipe.teacher.training, replace(run, name="teacher"))
+    own = replace(run, name="teacher", counts=Counter())
+    draw = sampler(recipe, data, recipe.teacher.training, own.counts)
+    teach(teacher, recipe.head.name, draw, recipe.teacher.training, own)
     _save(teacher, run, "teacher.safetensors")
     return teacher
 
@@ -42,14 +46,32 @@ def train_student(
     student = build_model(recipe, recipe.student, weights)
     fit_statistics(student, recipe, data)
     options = recipe.student.training
-    draw = sampler(recipe, data, options)
-    distil(student, teacher, recipe.head.name, draw, options, recipe.distil, replace(run, name="student"))
+    own = replace(run, name="student", counts=Counter())
+    draw = sampler(recipe, data, options, own.counts)
+    whole = run.folder / "distilled.pt"  # what a run that is stopped in the second distillation goes on with
+    if whole.is_file():
+        _take_up(student, own, whole)
+    else:
+        distil(student, teacher, recipe.head.name, draw, options, recipe.distil, own)
     if recipe.prune.ratio:
+        if run.here.first and not whole.is_file():
+            run.folder.mkdir(parents=True, exist_ok=True)
+            torch.save({"model": student.state_dict(), "counts": dict(own.counts)}, whole)
         prune(student, recipe)
         again = options.model_copy(update={"steps": recipe.prune.steps, "seed": options.seed + 1})
-        distil(student, teacher, recipe.head.name, draw, again, recipe.distil, replace(run, name="pruned student"))
+        distil(student, teacher, recipe.head.name, draw, again, recipe.distil, replace(own, name="pruned student"))
     _save(student, run, "student.safetensors")
+    if run.here.first:
+        whole.unlink(missing_ok=True)
+        (run.folder / AUGMENTED).write_text(json.dumps(own.counts, indent=1, sort_keys=True), encoding="utf-8")
     return student
+
+
+def _take_up(student: MultimodalModel, run: Run, path: Path) -> None:
+    state = torch.load(path, weights_only=True)
+    student.load_state_dict(state["model"])
+    student.eval()
+    run.counts.update(state["counts"])
 
 
 def _save(model: MultimodalModel, run: Run, name: str) -> None:
@@ -71,14 +93,14 @@ def fit_statistics(model: MultimodalModel, recipe: ModelRecipe, data: Data) -> N
         encoder.fit_statistics(torch.from_numpy(samples))
 
 
-def sampler(recipe: ModelRecipe, data: Data, options: TrainingOptions) -> Sampler:
-    """What draws the batches of a training."""
+def sampler(recipe: ModelRecipe, data: Data, options: TrainingOptions, counts: Counter[str] | None = None) -> Sampler:
+    """What draws the batches of a training; ``counts`` are told how many samples were changed, and how."""
     inputs: Mapping[str, InputSpec] = {name: plan.input for name, plan in recipe.modalities.items()}
     questions = Questions.of(data.train) if options.balance else None
     return Sampler(
         data.train,
         inputs,
-        augmenters(recipe),
+        augmenters(recipe, data.noises, counts),
         recipe.pairing == "label",
         options.clean,
         options.balance,

@@ -1,5 +1,6 @@
 """Batches for training: drawn, paired anew, and augmented, from one random generator that is handed in."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -78,18 +79,31 @@ def _repaired(examples: Examples, rows: IntArray, rng: np.random.Generator) -> E
     return Examples(examples.pools, index, labels)
 
 
-def augmenters(recipe: ModelRecipe) -> dict[str, Augment]:
-    """What the recipe does to each modality's samples; a modality without a table is left as it is."""
+def augmenters(
+    recipe: ModelRecipe, noises: Mapping[str, Array] | None = None, counts: Counter[str] | None = None
+) -> dict[str, Augment]:
+    """What the recipe does to each modality's samples; a modality without a table is left as it is.
+
+    ``noises`` (clips, samples) are mixed into the sound of that modality; ``counts`` are told what was done.
+    """
     vocabulary = recipe.vocabulary
     ids = BERT_IDS if vocabulary is None else {word: i for i, word in enumerate(vocabulary.split("\n"))}
     made: dict[str, Augment] = {}
     for name, table in recipe.augment.items():
-        made[name] = _augmenter(name, load_augment(recipe.modalities[name].input.kind, table), ids)
+        pool = (noises or {}).get(name)
+        config = load_augment(recipe.modalities[name].input.kind, table)
+        made[name] = _augmenter(name, config, ids, None if pool is None else torch.from_numpy(pool), counts)
     return made
 
 
-def _augmenter(name: str, config: AugmentConfig, ids: Mapping[str, int]) -> Augment:
+def _augmenter(
+    name: str, config: AugmentConfig, ids: Mapping[str, int], noises: Tensor | None, counts: Counter[str] | None
+) -> Augment:
     def change(batch: Tensor, rng: np.random.Generator) -> Tensor:
-        return augment(batch, config, Dice(int(rng.integers(2**31))), name, ids=ids)
+        dice = Dice(int(rng.integers(2**31)))
+        changed = augment(batch, config, dice, name, noises=noises, ids=ids)
+        if counts is not None:
+            counts.update(dice.applied)
+        return changed
 
     return change
