@@ -12,23 +12,23 @@ from sensorium.bundle import Origin
 from sensorium.bundle.loaded import host_target
 from sensorium.inputs import InputSpec
 from sensorium.learned.config import ClassesHead, ModelConfig
-from sensorium_compile import pareto
-from sensorium_compile.candidates import FLOAT, Candidate, Lowering
 from sensorium_compile.data.examples import Examples
 from sensorium_compile.draft import PartDraft
-from sensorium_compile.eager import open_eager
 from sensorium_compile.errors import CompileError
-from sensorium_compile.evaluate import predict, score
-from sensorium_compile.gate import Form, Rules, Scores, figures, judge
-from sensorium_compile.golden import check_parity, golden_samples
 from sensorium_compile.lower import Calibration, Exportable, Feeds
-from sensorium_compile.measure import FormLatency, measure
+from sensorium_compile.lower.candidates import FLOAT, Candidate, Lowering
 from sensorium_compile.model.build import graphs_of
 from sensorium_compile.model.contract import MultimodalModel, check_model
-from sensorium_compile.opened import OpenedModel
 from sensorium_compile.pack import pack
 from sensorium_compile.recipe import check_target
 from sensorium_compile.stages import Stages
+from sensorium_compile.verify import pareto
+from sensorium_compile.verify.eager import open_eager
+from sensorium_compile.verify.evaluate import predict, score
+from sensorium_compile.verify.gate import Form, Rules, Scores, figures, judge
+from sensorium_compile.verify.golden import check_parity, golden_samples
+from sensorium_compile.verify.measure import FormLatency, measure
+from sensorium_compile.verify.opened import OpenedModel
 
 PART = "model"
 MIN_COSINE = 0.99  # to PyTorch on golden samples

@@ -19,30 +19,31 @@ import numpy as np
 from sensorium.inputs import to_batch
 from sensorium.learned.config import VOCABULARY, ClassesHead, ModelConfig
 from sensorium.samples import Array
-from sensorium_compile import checkpoint, pareto
-from sensorium_compile.candidates import FLOAT, Candidate, Lowering, fastest_mix, repaired
+from sensorium_compile import checkpoint
 from sensorium_compile.checkpoint import Row
 from sensorium_compile.data.damage import Scenery, load_scenery
 from sensorium_compile.data.examples import Examples, subsets
 from sensorium_compile.draft import PartDraft
-from sensorium_compile.eager import open_eager
 from sensorium_compile.errors import CompileError
-from sensorium_compile.evaluate import predict, score
-from sensorium_compile.gate import POINTS, Form, Rules, Scores, SubsetFigures, Verdict, judge
-from sensorium_compile.golden import Parity, check_parity, golden_samples
-from sensorium_compile.hard import hard_table
 from sensorium_compile.lower import backends
-from sensorium_compile.lower_apart import Order, lower_apart
+from sensorium_compile.lower.apart import Order, lower_apart
+from sensorium_compile.lower.candidates import FLOAT, Candidate, Lowering, fastest_mix, repaired
 from sensorium_compile.material import Material, exportables, find_material
-from sensorium_compile.measure import FormLatency, measure
 from sensorium_compile.model.build import build_model
-from sensorium_compile.opened import OpenedModel
 from sensorium_compile.outcome import Judged, Outcome, record_of, report_of
 from sensorium_compile.pack import pack
 from sensorium_compile.pipeline import BUNDLES, CHECKPOINT, CHOICES, Job
 from sensorium_compile.recipe import ModelRecipe, Progress
 from sensorium_compile.report import StageRow, write_report
 from sensorium_compile.stages import Stages
+from sensorium_compile.verify import pareto
+from sensorium_compile.verify.eager import open_eager
+from sensorium_compile.verify.evaluate import predict, score
+from sensorium_compile.verify.gate import POINTS, Form, Rules, Scores, SubsetFigures, Verdict, judge
+from sensorium_compile.verify.golden import Parity, check_parity, golden_samples
+from sensorium_compile.verify.hard import hard_table
+from sensorium_compile.verify.measure import FormLatency, measure
+from sensorium_compile.verify.opened import OpenedModel
 from sensorium_compile.zoo import Weights
 
 PART = "model"

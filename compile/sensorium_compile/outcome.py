@@ -3,25 +3,25 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sensorium.bundle import Origin
 from sensorium.learned.config import ModelConfig
-from sensorium_compile.candidates import Candidate
 from sensorium_compile.checkpoint import AUGMENTED, WEIGHTS, FormRecord, Record, Row, weight_files
-from sensorium_compile.gate import Scores, SubsetFigures, Verdict, figures
-from sensorium_compile.golden import Parity
+from sensorium_compile.lower.candidates import Candidate
 from sensorium_compile.material import Material, seeds
-from sensorium_compile.measure import FormLatency
 from sensorium_compile.pipeline import Job
-from sensorium_compile.profile import block_times
 from sensorium_compile.recipe import ModelRecipe
 from sensorium_compile.report import Block, CandidateRow, DataRow, Report, StageFigures, StageRow, SubsetRow
 from sensorium_compile.report.schema import shipped_figures
 from sensorium_compile.stages import tool_versions
+from sensorium_compile.verify.gate import Scores, SubsetFigures, Verdict, figures
+from sensorium_compile.verify.golden import Parity
+from sensorium_compile.verify.measure import FormLatency
+from sensorium_compile.verify.profile import block_times
 
 UNMEASURED = "accuracy was not measured here: no data; the figures are those recorded with the checkpoint"
 
@@ -76,7 +76,8 @@ class Outcome:
         files = weight_files(self.material.folder / WEIGHTS)
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
         plans = self.recipe.modalities
-        data = [f"{n}: {p.path or p.reader} ({p.licence}; {p.credit})" for n, p in plans.items() if p.licence]
+        sources = [(name, source) for name, plan in plans.items() for source in plan.sources if source.licence]
+        data = [f"{n}: {source.path or source.reader} ({source.licence}; {source.credit})" for n, source in sources]
         return (
             Origin(
                 package=f"sensorium recipe {self.recipe.name}",
@@ -249,8 +250,8 @@ def _data(outcome: Outcome) -> tuple[DataRow, ...]:
             DataRow(
                 modality=name,
                 source=plan.path or plan.reader,
-                licence=plan.licence,
-                credit=plan.credit,
+                licence=_each(source.licence for source in plan.sources),
+                credit=_each(source.credit for source in plan.sources),
                 read=sum(split.values()),
                 dropped=own.get("cleaned", {}),
                 augmented=own.get("augmented", {}),
@@ -259,6 +260,10 @@ def _data(outcome: Outcome) -> tuple[DataRow, ...]:
             )
         )
     return tuple(rows)
+
+
+def _each(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
 def _told(material: Material) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from sensorium_compile import pareto
 from sensorium_compile.checkpoint import digest, shipped
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import deliver
 from sensorium_compile.recipe import ModelRecipe, Progress, check_target, import_plugins, parse_recipe
 from sensorium_compile.stages import Stages, folder_digest, replace_file
+from sensorium_compile.verify import pareto
 from sensorium_compile.zoo import Weights
 
 CHOICES, BUNDLES, CHECKPOINT, LAST = "choices.json", "bundles", "checkpoint", "last"

@@ -54,6 +54,11 @@ class ModalityPlan(ReaderPlan):
     extra: tuple[ReaderPlan, ...] = ()  # more to train on, never to measure with
     noises: ReaderPlan | None = None  # of sound: recordings that are mixed in while training, whatever they are of
 
+    @property
+    def sources(self) -> tuple[ReaderPlan, ...]:
+        """All that is read: what is measured and trained with first."""
+        return (self, *self.extra, *([self.noises] if self.noises is not None else []))
+
 
 class HeadPlan(_Table):
     """What is told: one of these labels."""

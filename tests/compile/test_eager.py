@@ -6,10 +6,10 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from sensorium_compile.eager import open_eager  # noqa: E402
-from sensorium_compile.evaluate import predict, score  # noqa: E402
-from sensorium_compile.gate import figures  # noqa: E402
 from sensorium_compile.model import ClassHead, LateFusion, MultimodalModel  # noqa: E402
+from sensorium_compile.verify.eager import open_eager  # noqa: E402
+from sensorium_compile.verify.evaluate import predict, score  # noqa: E402
+from sensorium_compile.verify.gate import figures  # noqa: E402
 
 WIDTH = 8
 

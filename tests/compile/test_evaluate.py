@@ -6,9 +6,9 @@ from sensorium.learned import ClassesHead, ModelConfig
 from sensorium.samples import Array
 from sensorium_compile.data.examples import Examples, Pool
 from sensorium_compile.errors import CompileError
-from sensorium_compile.evaluate import predict, score
-from sensorium_compile.gate import figures
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.verify.evaluate import predict, score
+from sensorium_compile.verify.gate import figures
+from sensorium_compile.verify.opened import OpenedModel
 
 
 class Counting:
@@ -63,7 +63,7 @@ def test_encoders_run_once_a_sample_and_the_fusion_once_a_combination(model: Ope
 def test_equal_texts_are_encoded_once() -> None:
     # The text encoder is not run here: what counts is which rows it would be run for.
     from sensorium.inputs import TextInput
-    from sensorium_compile.evaluate import _rows
+    from sensorium_compile.verify.evaluate import _rows
 
     samples = np.array([[1, 2, 0], [1, 3, 0], [1, 2, 0]])
     pool = Pool(samples, np.zeros(3, np.int64), ("a", "b", "c"), ("a", "b", "c"))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorium_compile.errors import CompileError
-from sensorium_compile.gate import (
+from sensorium_compile.verify.gate import (
     RESAMPLES,
     Form,
     Rules,

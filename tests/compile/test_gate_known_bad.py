@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.compile import yolox
 
-from sensorium_compile.gate import Form, SubsetScores, Verdict, judge
+from sensorium_compile.verify.gate import Form, SubsetScores, Verdict, judge
 
 PHOTOS = 64  # all val photos there are: 8 s on one core
 RECORDED = Path(__file__).with_name("yolox_nano.json")

@@ -5,9 +5,9 @@ from tests.compile import tiny_model
 
 from sensorium.samples import Array
 from sensorium_compile.errors import CompileError
-from sensorium_compile.measure import latency, measure, measure_graphs
-from sensorium_compile.opened import OpenedModel
-from sensorium_compile.profile import SCOPES, block_times
+from sensorium_compile.verify.measure import latency, measure, measure_graphs
+from sensorium_compile.verify.opened import OpenedModel
+from sensorium_compile.verify.profile import SCOPES, block_times
 
 SAMPLES: dict[str, Array] = {
     "vision": np.zeros((1, 3, 8, 8), np.float32),

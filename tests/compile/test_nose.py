@@ -11,11 +11,11 @@ from sensorium.inputs import ReadingsInput
 from sensorium_compile.data.load import load_data
 from sensorium_compile.data.readers import Options, find_reader
 from sensorium_compile.errors import CompileError
-from sensorium_compile.opened import OpenedModel
 from sensorium_compile.pipeline import Budget, Job, compile_model
 from sensorium_compile.recipe import ModelRecipe, load_recipe
 from sensorium_compile.stages import Stages
 from sensorium_compile.towers import build_tower
+from sensorium_compile.verify.opened import OpenedModel
 from sensorium_compile.zoo import Weights
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "nose"

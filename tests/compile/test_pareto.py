@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from sensorium_compile.errors import CompileError
-from sensorium_compile.pareto import Choice, front, load, pick, save
+from sensorium_compile.verify.pareto import Choice, front, load, pick, save
 
 
 def choice(name: str, accuracy: float, ms: float, mb: float, **changes: object) -> Choice:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from tests.compile import tiny_model
 
-from sensorium_compile.candidates import Candidate
 from sensorium_compile.draft import GraphDraft
+from sensorium_compile.lower.candidates import Candidate
 from sensorium_compile.peers.export import GRAPHS, run_peer, stacked
 from sensorium_compile.peers.forms import OURS, SHARED, peer_offers
 from sensorium_compile.peers.table import Row, front, table, verdict, verdicts

@@ -14,17 +14,18 @@ from tests.compile.tiny_recipe import TEXT, changed
 
 from sensorium.bundle import Bundle
 from sensorium.learned.config import parse_config
-from sensorium_compile import compiler, pareto
+from sensorium_compile import compiler
 from sensorium_compile.checkpoint import CALIBRATION, RECORD, WEIGHTS, read_record
 from sensorium_compile.data.examples import subsets
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import onnxruntime as lower_onnxruntime
-from sensorium_compile.measure import FormLatency, Latency
-from sensorium_compile.opened import OpenedModel
 from sensorium_compile.pipeline import BUNDLES, CHECKPOINT, CHOICES, Budget, Compiled, Job, compile_model, pick
 from sensorium_compile.recipe import parse_recipe
 from sensorium_compile.report import JSON_NAME, Report, parse_report
 from sensorium_compile.stages import Stages, source_digest
+from sensorium_compile.verify import pareto
+from sensorium_compile.verify.measure import FormLatency, Latency
+from sensorium_compile.verify.opened import OpenedModel
 from sensorium_compile.zoo import Weights
 
 MS_PER_BYTE = 1e-5

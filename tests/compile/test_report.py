@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from tests.compile.report_example import candidate, example, form
 
 from sensorium_compile.errors import CompileError
-from sensorium_compile.gate import Form, SubsetScores, judge
-from sensorium_compile.measure import FormLatency, latency
 from sensorium_compile.report import (
     CandidateRow,
     Report,
@@ -21,6 +19,8 @@ from sensorium_compile.report import (
 )
 from sensorium_compile.report.charts import axis_floor, bars, scatter, whisker
 from sensorium_compile.report.schema import shipped_figures
+from sensorium_compile.verify.gate import Form, SubsetScores, judge
+from sensorium_compile.verify.measure import FormLatency, latency
 
 LOADS = re.compile(r"""(?:src|href)\s*=|url\(|@import|<script|<link|<iframe|<object|<embed|\son\w+\s*=""", re.I)
 

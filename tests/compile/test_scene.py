@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from sensorium_compile.candidates import Candidate  # noqa: E402
 from sensorium_compile.checkpoint import shipped  # noqa: E402
 from sensorium_compile.data.examples import subsets  # noqa: E402
 from sensorium_compile.errors import CompileError  # noqa: E402
 from sensorium_compile.lower import Calibration, lower  # noqa: E402
+from sensorium_compile.lower.candidates import Candidate  # noqa: E402
 from sensorium_compile.parts.scene import exportables  # noqa: E402
 from sensorium_compile.scene.checkpoint import load_scene, save_scene  # noqa: E402
 from sensorium_compile.scene.distil import DistilPlan, Mixer, difference, distil  # noqa: E402

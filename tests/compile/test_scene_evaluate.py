@@ -13,11 +13,11 @@ pytest.importorskip("torch")
 
 from tests.compile.test_scene import SMALL
 
-from sensorium_compile.eager import open_eager
 from sensorium_compile.errors import CompileError
 from sensorium_compile.fit.sound_data import ESC10_PHRASES
 from sensorium_compile.scene.evaluate import FOLD, THINGS, Looker, measure_scene
 from sensorium_compile.scene.model import build_scene
+from sensorium_compile.verify.eager import open_eager
 
 NAMES = ("person", "dog", "cat")
 

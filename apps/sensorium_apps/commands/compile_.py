@@ -137,7 +137,7 @@ def _picked(recipe: str, out: Path | None, budget: "Budget", json: bool) -> None
 
 
 def _tell(made: Any, json: bool) -> None:
-    from sensorium_compile.pareto import describe
+    from sensorium_compile.verify.pareto import describe
 
     if json:
         told = {

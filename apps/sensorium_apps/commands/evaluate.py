@@ -13,8 +13,8 @@ from sensorium_apps.failures import note
 
 if TYPE_CHECKING:
     from sensorium.bundle import Bundle
-    from sensorium_compile.evaluate_bundle import Evaluation
-    from sensorium_compile.gate import SubsetFigures
+    from sensorium_compile.verify.bundles import Evaluation
+    from sensorium_compile.verify.gate import SubsetFigures
 
 
 def evaluate(
@@ -40,7 +40,7 @@ def evaluate(
     """
     from sensorium.bundle import Bundle
     from sensorium_apps.inspection import locate
-    from sensorium_compile.evaluate_bundle import evaluate_bundle
+    from sensorium_compile.verify.bundles import evaluate_bundle
 
     with Bundle(locate(bundle)) as opened, _bar() as progress:
         found = evaluate_bundle(

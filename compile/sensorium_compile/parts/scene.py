@@ -4,19 +4,19 @@ How it was made and what it reaches: sensorium_compile.scene. Its figures are in
 """
 
 from sensorium.bundle import Origin
-from sensorium_compile.candidates import Candidate
 from sensorium_compile.checkpoint import CALIBRATION, shipped
 from sensorium_compile.draft import GraphDraft, PartDraft
-from sensorium_compile.eager import open_eager
 from sensorium_compile.errors import CompileError
-from sensorium_compile.golden import check_parity, golden_samples
 from sensorium_compile.lower import Calibration, Exportable, lower
+from sensorium_compile.lower.candidates import Candidate
 from sensorium_compile.model import MultimodalModel
 from sensorium_compile.model.build import graphs_of
 from sensorium_compile.parts.detector import NAMES as COCO
 from sensorium_compile.parts.detector import coco_names
 from sensorium_compile.scene.checkpoint import load_scene
 from sensorium_compile.scene.model import LABELS, STUDENT, ScenePlan, example_samples, scene_config
+from sensorium_compile.verify.eager import open_eager
+from sensorium_compile.verify.golden import check_parity, golden_samples
 from sensorium_compile.zoo import Weights
 
 NAME, BACKEND = "scene", "onnxruntime"

@@ -13,18 +13,18 @@ from pathlib import Path
 import torch
 
 from sensorium_compile import checkpoint
-from sensorium_compile.candidates import Lowering
 from sensorium_compile.compiler import Bench, config_of
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Feeds
+from sensorium_compile.lower.candidates import Lowering
 from sensorium_compile.material import Material, find_material
-from sensorium_compile.measure import ROUNDS
 from sensorium_compile.outcome import processor
 from sensorium_compile.peers.compare import PEERS, compare
 from sensorium_compile.peers.export import GRAPHS, export, feeds_of, run_peer
 from sensorium_compile.peers.table import Row, table, verdicts
 from sensorium_compile.recipe import ModelRecipe, import_plugins, load_recipe
 from sensorium_compile.stages import Stages, tool_versions
+from sensorium_compile.verify.measure import ROUNDS
 from sensorium_compile.zoo import Weights
 
 

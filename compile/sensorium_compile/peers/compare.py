@@ -6,18 +6,18 @@ from pathlib import Path
 from sensorium.errors import SensoriumError
 from sensorium.inputs import to_batch
 from sensorium.samples import Array
-from sensorium_compile.candidates import FLOAT, Candidate, fastest_mix, repaired
 from sensorium_compile.compiler import REPAIRS, Bench
 from sensorium_compile.data.examples import NONE, Examples
 from sensorium_compile.errors import CompileError
-from sensorium_compile.evaluate import predict, score
-from sensorium_compile.gate import figures
-from sensorium_compile.measure import FormLatency, measure
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.lower.candidates import FLOAT, Candidate, fastest_mix, repaired
 from sensorium_compile.peers.export import BACKEND
 from sensorium_compile.peers.forms import Offer, offer_of, peer_offers
 from sensorium_compile.peers.table import Row
 from sensorium_compile.recipe import Progress
+from sensorium_compile.verify.evaluate import predict, score
+from sensorium_compile.verify.gate import figures
+from sensorium_compile.verify.measure import FormLatency, measure
+from sensorium_compile.verify.opened import OpenedModel
 
 PEERS = ("onnxruntime", "olive", "nncf")
 

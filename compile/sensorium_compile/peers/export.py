@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sensorium_compile.candidates import FLOAT, Lowering
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Feeds
+from sensorium_compile.lower.candidates import FLOAT, Lowering
 from sensorium_compile.material import Material, calibration_feeds
 from sensorium_compile.peers.forms import TOLD
 

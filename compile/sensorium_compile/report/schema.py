@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from sensorium.bundle import Origin
 from sensorium_compile.errors import CompileError
-from sensorium_compile.gate import Form, Scores, Shift, SubsetFigures, Verdict, contribution_shift, figures
+from sensorium_compile.verify.gate import Form, Scores, Shift, SubsetFigures, Verdict, contribution_shift, figures
 
 if TYPE_CHECKING:  # a report is read where nothing that measures is installed
-    from sensorium_compile.measure import FormLatency
-    from sensorium_compile.profile import BlockTime
+    from sensorium_compile.verify.measure import FormLatency
+    from sensorium_compile.verify.profile import BlockTime
 
 JSON_NAME = "report.json"
 SCHEMA_VERSION = 1

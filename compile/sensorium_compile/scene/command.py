@@ -5,11 +5,8 @@ from pathlib import Path
 from sensorium.bundle import Bundle
 from sensorium.learned.config import parse_config
 from sensorium_compile.convert.efficientnet import VARIANTS
-from sensorium_compile.eager import open_eager
 from sensorium_compile.errors import CompileError
-from sensorium_compile.evaluate_bundle import find_model
 from sensorium_compile.model import MultimodalModel
-from sensorium_compile.opened import OpenedModel
 from sensorium_compile.parts.classifier import CROP_PADDING
 from sensorium_compile.parts.detector import coco_names
 from sensorium_compile.parts.embedder import COCO
@@ -17,6 +14,9 @@ from sensorium_compile.scene.checkpoint import load_scene
 from sensorium_compile.scene.evaluate import Embed, Looker
 from sensorium_compile.scene.model import STUDENT, TEACHER, build_teacher
 from sensorium_compile.scene.texts import TextSpace
+from sensorium_compile.verify.bundles import find_model
+from sensorium_compile.verify.eager import open_eager
+from sensorium_compile.verify.opened import OpenedModel
 from sensorium_compile.zoo import Weights
 
 YAMNET, CLASS_MAP = "yamnet.tflite", "yamnet_class_map.csv"

@@ -24,8 +24,8 @@ from sensorium_compile.data.readers.coco import photos
 from sensorium_compile.data.readers.folders import find_folder
 from sensorium_compile.errors import CompileError
 from sensorium_compile.fit.sound_data import ESC10_PHRASES
-from sensorium_compile.gate import SubsetScores, figures
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.verify.gate import SubsetScores, figures
+from sensorium_compile.verify.opened import OpenedModel
 from sensorium_devices.images import read_image
 from sensorium_devices.sound import read_audio
 

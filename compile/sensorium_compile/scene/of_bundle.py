@@ -7,10 +7,10 @@ from sensorium.bundle import Bundle, Part
 from sensorium.components.embedder import TextEmbedder
 from sensorium.learned.config import parse_config
 from sensorium_compile.errors import CompileError
-from sensorium_compile.gate import SubsetScores
-from sensorium_compile.opened import OpenedModel
 from sensorium_compile.scene.evaluate import FOLD, Embed, Looker, pairs, pictures, sounds
 from sensorium_compile.scene.space import centred
+from sensorium_compile.verify.gate import SubsetScores
+from sensorium_compile.verify.opened import OpenedModel
 
 COCO = "coco"  # the part's file of COCO's names
 PHOTOS_THAT_TRAINED = Path("photos", "coco_ccby")

@@ -10,17 +10,17 @@ from pathlib import Path
 from sensorium.backends import Graph
 from sensorium.learned.config import SAMPLE
 from sensorium.samples import Array
-from sensorium_compile.candidates import Candidate, entry_of
 from sensorium_compile.checkpoint import CALIBRATION, RECORD, Record, Row
 from sensorium_compile.lower import Calibration, lower
-from sensorium_compile.measure import measure_graphs
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.lower.candidates import Candidate, entry_of
 from sensorium_compile.parts.scene import BACKEND, exportables, lowered
 from sensorium_compile.scene.checkpoint import load_scene
 from sensorium_compile.scene.command import lookers, teacher_of
 from sensorium_compile.scene.evaluate import FOLD, Looker, measure_scene
 from sensorium_compile.scene.model import STUDENT, TEACHER, ScenePlan, example_samples
 from sensorium_compile.stages import tool_versions
+from sensorium_compile.verify.measure import measure_graphs
+from sensorium_compile.verify.opened import OpenedModel
 
 # What each subset of senses is judged by: task, subset of the task.
 JUDGED = {"vision": ("pictures", "vision"), "audio": ("sounds", "audio"), "vision+audio": ("pairs", "vision+audio")}

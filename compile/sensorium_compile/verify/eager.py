@@ -11,7 +11,7 @@ from sensorium.inputs import InputSpec, tensor_dtype
 from sensorium.learned.config import FUSION, PRESENCE, SAMPLE, TOKENS
 from sensorium.samples import Array
 from sensorium_compile.model.contract import FusionGraph, MultimodalModel
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.verify.opened import OpenedModel
 
 ANY = -1  # number of examples
 

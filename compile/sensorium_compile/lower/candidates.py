@@ -19,9 +19,9 @@ from sensorium.errors import SensoriumError
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable, backends, blocks, lower, missing, precisions
-from sensorium_compile.opened import OpenedModel
 from sensorium_compile.recipe import Progress
 from sensorium_compile.stages import Stages, replace_file
+from sensorium_compile.verify.opened import OpenedModel
 
 FLOAT = "float32"
 DRAFT = "draft.json"

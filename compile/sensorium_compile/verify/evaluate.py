@@ -17,8 +17,8 @@ from sensorium.learned.config import ClassesHead, ModelConfig
 from sensorium.samples import Array
 from sensorium_compile.data.examples import NONE, Examples, IntArray, Pool, subsets
 from sensorium_compile.errors import CompileError
-from sensorium_compile.gate import Scores, SubsetScores
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.verify.gate import Scores, SubsetScores
+from sensorium_compile.verify.opened import OpenedModel
 
 STEP = 256  # samples prepared at once: 150 MB of 224x224 pictures
 

@@ -22,8 +22,8 @@ from sensorium_compile.data.protocol import (
     present,
 )
 from sensorium_compile.errors import CompileError
-from sensorium_compile.gate import SubsetFigures, SubsetScores, figures
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.verify.gate import SubsetFigures, SubsetScores, figures
+from sensorium_compile.verify.opened import OpenedModel
 
 Progress = Callable[[str, int, int], None]
 Logits = NDArray[np.float32]

@@ -14,11 +14,11 @@ from sensorium_compile.data.damage import load_scenery
 from sensorium_compile.data.examples import subsets
 from sensorium_compile.data.load import load_all, load_data
 from sensorium_compile.errors import CompileError
-from sensorium_compile.evaluate import Progress, predict, score
-from sensorium_compile.gate import SubsetFigures, contributions, figures
-from sensorium_compile.hard import hard_table
-from sensorium_compile.opened import OpenedModel
 from sensorium_compile.recipe import ModelRecipe, parse_recipe
+from sensorium_compile.verify.evaluate import Progress, predict, score
+from sensorium_compile.verify.gate import SubsetFigures, contributions, figures
+from sensorium_compile.verify.hard import hard_table
+from sensorium_compile.verify.opened import OpenedModel
 
 ROLE = "model"  # of a part that was learned
 RECIPE = "recipe"  # the part's file that tells how its data are laid out

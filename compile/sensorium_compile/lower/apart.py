@@ -51,8 +51,8 @@ def lower_apart(order: Order, chosen: Sequence[str], progress: Progress) -> None
 def _work(order: Order) -> str:
     import torch
 
-    from sensorium_compile.candidates import Lowering
     from sensorium_compile.checkpoint import WEIGHTS, load_weights
+    from sensorium_compile.lower.candidates import Lowering
     from sensorium_compile.material import exportables
     from sensorium_compile.model.build import build_model
 

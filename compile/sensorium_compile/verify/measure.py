@@ -10,7 +10,7 @@ from sensorium.backends import Graph
 from sensorium.learned.config import FUSION
 from sensorium.samples import Array
 from sensorium_compile.data.examples import subsets
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.verify.opened import OpenedModel
 
 ROUNDS = 30
 RUNS_A_TURN = 3  # after one that is not counted: it fetches the form's weights into the caches again

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sensorium.inputs import InputSpec
 from sensorium.samples import Array
 from sensorium_compile.data.examples import subsets
-from sensorium_compile.opened import OpenedModel
+from sensorium_compile.verify.opened import OpenedModel
 
 COUNT = 16  # of each modality
 
