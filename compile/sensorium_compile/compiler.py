@@ -28,7 +28,7 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import backends
 from sensorium_compile.lower.apart import Order, lower_apart
 from sensorium_compile.lower.candidates import FLOAT, Candidate, Lowering, fastest_mix, repaired
-from sensorium_compile.material import Material, exportables, find_material
+from sensorium_compile.material import Material, exportables, find_material, rounded_material
 from sensorium_compile.model.build import build_model
 from sensorium_compile.outcome import Judged, Outcome, record_of, report_of
 from sensorium_compile.pack import pack
@@ -85,6 +85,66 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
             stages=stages,
             progress=progress,
         )
+    tried = _try_forms(job, material, diary)
+    if recipe.qat.steps and not tried.quantized and material.data is not None and material.teacher is not None:
+        with diary.stage("distil in 8 bits", "no quantized form passed the gate"):
+            material = rounded_material(material, stages, progress)
+        tried = _try_forms(job, material, diary)
+    bench, config, judged = tried.bench, tried.bench.config, tried.judged
+    choices = tuple(_choice(one) for one in judged)
+    hard = {}
+    if job.hard is not None:
+        with diary.stage("hard protocol"):
+            hard = bench.hard_tables(load_scenery(job.hard), progress)
+    outcome = Outcome(
+        job=job,
+        recipe=recipe,
+        config=config,
+        material=material,
+        teacher=bench.teacher,
+        student=bench.student,
+        refused=tried.refused,
+        stages=diary.rows,
+        times=tried.times,
+        teacher_bytes=tried.teacher_bytes,
+        hard=hard,
+    )
+    if not pareto.front(choices):
+        pareto.pick(choices)  # raises, and says why each was refused
+    front = {choice.key for choice in pareto.front(choices)}
+    for one in judged:
+        if one.candidate.key in front:
+            bundle = folder / BUNDLES / one.candidate.key
+            pack(recipe.name, job.target, {PART: part_of(outcome, one.candidate)}, bundle)
+            write_report(report_of(outcome, judged, one, front, time.monotonic() - began), bundle)
+    pareto.save(folder / CHOICES, choices)
+    if material.data is not None:
+        record = record_of(outcome, judged, config.temperature)
+        checkpoint.save_checkpoint(folder / CHECKPOINT, material.folder, record, material.calibration.to_json())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """Every form of one student, judged."""
+
+    bench: "Bench"
+    judged: list[Judged]
+    refused: Mapping[str, str]  # what could not be lowered, and why
+    times: Mapping[str, FormLatency]  # the teacher's too
+    teacher_bytes: int
+
+    @property
+    def quantized(self) -> bool:
+        """Whether a form with some of its graphs in 8 bits passed the gate."""
+        return any(
+            one.verdict.passed and any(graph.precision.startswith("int8") for graph in one.candidate.graphs.values())
+            for one in self.judged
+        )
+
+
+def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
+    """Lower, measure, verify, judge."""
+    recipe, stages, progress = job.recipe, diary.stages, diary.progress
     config = config_of(recipe, material)
     lowering = Lowering(material.exportables(), checkpoint.digest(material.folder), material.calibration, stages)
     with diary.stage("lower"):
@@ -109,36 +169,7 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         times = _measured(opened, teacher.open(), samples, progress)
         with ThreadPoolExecutor(JUDGES) as pool:  # backends let go of the interpreter while they compute
             judged = list(pool.map(lambda c: bench.judged(c, parities[c.name], times), candidates.values()))
-    choices = tuple(_choice(one) for one in judged)
-    hard = {}
-    if job.hard is not None:
-        with diary.stage("hard protocol"):
-            hard = bench.hard_tables(load_scenery(job.hard), progress)
-    outcome = Outcome(
-        job=job,
-        recipe=recipe,
-        config=config,
-        material=material,
-        teacher=bench.teacher,
-        student=bench.student,
-        refused=lowered.refused,
-        stages=diary.rows,
-        times=times,
-        teacher_bytes=teacher.size_bytes,
-        hard=hard,
-    )
-    if not pareto.front(choices):
-        pareto.pick(choices)  # raises, and says why each was refused
-    front = {choice.key for choice in pareto.front(choices)}
-    for one in judged:
-        if one.candidate.key in front:
-            bundle = folder / BUNDLES / one.candidate.key
-            pack(recipe.name, job.target, {PART: part_of(outcome, one.candidate)}, bundle)
-            write_report(report_of(outcome, judged, one, front, time.monotonic() - began), bundle)
-    pareto.save(folder / CHOICES, choices)
-    if material.data is not None:
-        record = record_of(outcome, judged, config.temperature)
-        checkpoint.save_checkpoint(folder / CHECKPOINT, material.folder, record, material.calibration.to_json())
+    return _Tried(bench, judged, lowered.refused, times, teacher.size_bytes)
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """What is compiled: a student with its record and ranges, from a shipped checkpoint or trained here."""
 
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 
 from sensorium.samples import Array
 from sensorium_compile import checkpoint
-from sensorium_compile.checkpoint import CALIBRATION, RECORD, WEIGHTS, Record, load_weights
+from sensorium_compile.checkpoint import AUGMENTED, CALIBRATION, RECORD, WEIGHTS, Record, load_weights
 from sensorium_compile.data.examples import NONE
 from sensorium_compile.data.load import Data, load_data
 from sensorium_compile.errors import CompileError
@@ -20,7 +21,7 @@ from sensorium_compile.model.build import build_model, example_samples, graphs_o
 from sensorium_compile.recipe import ModelRecipe, Progress
 from sensorium_compile.stages import Stages, folder_digest
 from sensorium_compile.train.loop import Run
-from sensorium_compile.train.run import sampler, train_student, train_teacher
+from sensorium_compile.train.run import sampler, train_rounded, train_student, train_teacher
 from sensorium_compile.zoo import Weights
 
 TEACHER = "teacher.safetensors"
@@ -102,6 +103,33 @@ def _train(
 
     plans = recipe.model_dump(mode="json", include={"student", "distil", "prune", "teacher"})
     return taught / TEACHER, stages.run("distil", common | plans, distil_into)
+
+
+def rounded_material(material: Material, stages: Stages, progress: Progress) -> Material:
+    """The student learned again with its layers rounded to 8 bits; needs data and the teacher."""
+    recipe, data, taught = material.recipe, material.data, material.teacher
+    assert data is not None
+    assert taught is not None
+
+    def distil_into(folder: Path) -> None:
+        teacher = build_model(recipe, recipe.teacher, None)
+        load_weights(teacher, taught)
+        student = build_model(recipe, recipe.student, None)
+        load_weights(student, material.folder / WEIGHTS)
+        train_rounded(recipe, data, teacher, student, Run("student", folder, progress=progress))
+        for name in (AUGMENTED, TEACHER):
+            if (material.folder / name).is_file():
+                shutil.copy2(material.folder / name, folder)
+
+    given: dict[str, JsonValue] = {
+        "student": checkpoint.digest(material.folder),
+        "plan": recipe.model_dump(mode="json", include={"student", "distil", "qat", "augment"}),
+    }
+    folder = stages.run("distil-int8", given, distil_into)
+    student = build_model(recipe, recipe.student, None)  # as it is read from a checkpoint
+    load_weights(student, folder / WEIGHTS)
+    calibration = Calibration(calibration_feeds(recipe, student, data))
+    return replace(material, student=student.eval(), folder=folder, record=None, calibration=calibration)
 
 
 def _calibration(recipe: ModelRecipe, student: MultimodalModel, folder: Path, data: Data | None) -> Calibration:

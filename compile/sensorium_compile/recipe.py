@@ -102,6 +102,13 @@ class PrunePlan(_Table):
     steps: Annotated[int, Field(ge=0)] = 0
 
 
+class QatPlan(_Table):
+    """Quantization-aware training: so many steps of distillation more, where no quantized form passes the gate."""
+
+    steps: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+
+
 class GatePlan(_Table):
     """What a lowered form may cost."""
 
@@ -125,6 +132,7 @@ class ModelRecipe(_Table):
     student: ModelPlan
     distil: DistilOptions = DistilOptions()
     prune: PrunePlan = PrunePlan()
+    qat: QatPlan = QatPlan()
     gate: GatePlan = GatePlan()
 
     @property

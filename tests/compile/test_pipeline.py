@@ -24,6 +24,7 @@ from sensorium_compile.recipe import parse_recipe
 from sensorium_compile.report import JSON_NAME, Report, parse_report
 from sensorium_compile.stages import Stages, source_digest
 from sensorium_compile.verify import pareto
+from sensorium_compile.verify.gate import Form, Rules, Verdict
 from sensorium_compile.verify.measure import FormLatency, Latency
 from sensorium_compile.verify.opened import OpenedModel
 from sensorium_compile.zoo import Weights
@@ -241,6 +242,30 @@ WRONG = {
     "an augmentation of no modality": (("[split]", "[augment.nose]\n[split]"), r"modality 'nose'.*audio.*vision"),
     "no TOML": (("[split]", "[split"), r"recipe tiny.toml is no TOML"),
 }
+
+
+def test_where_no_form_in_8_bits_passes_the_student_learns_in_8_bits(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = compiler.judge
+    stages = Stages(tmp_path / "cache")
+
+    def judge(form: Form, reference: Form, rules: Rules) -> Verdict:
+        told = strict(form, reference, rules)
+        if ("int8" in form.name or "mixed" in form.name) and "distil-int8" not in stages.ran:
+            return Verdict(False, ("too strict a gate",), told.notes)
+        return told
+
+    monkeypatch.setattr(compiler, "judge", judge)
+    text = changed(("[student]", "[qat]\nsteps = 4\n[student]"))
+    made = _compile(_job(data, text), tmp_path / "bundle", stages)
+    assert "distil-int8" in stages.ran
+    report = parse_report((made.out / JSON_NAME).read_bytes(), "report")
+    assert [stage.name for stage in report.stages].count("lower") == 2
+    told = next(stage for stage in report.stages if stage.name == "distil in 8 bits")
+    assert told.detail == "no quantized form passed the gate"
+    again = _compile(_job(data, text), tmp_path / "again", stages)
+    assert again.cached
 
 
 def test_a_plugin_whose_source_has_changed_is_not_answered_from_the_cache(

@@ -25,6 +25,7 @@ from sensorium_compile.model.build import build_model, example_samples
 from sensorium_compile.train.loop import Batch, Progress, Run
 from sensorium_compile.train.parallel import World
 from sensorium_compile.train.prune import prune
+from sensorium_compile.train.rounded import rounded
 from sensorium_compile.train.run import sampler, train_student, train_teacher
 from sensorium_compile.train.teach import teach
 from sensorium_compile.zoo import Weights
@@ -257,6 +258,38 @@ def test_a_stop_in_the_second_distillation_changes_neither_weights_nor_counts(
     assert counts[0] == counts[1]
     assert counts[0]["vision.geometry"] > 0
     assert {path.name for path in (tmp_path / "broken").iterdir()} == {"student.safetensors", AUGMENTED}
+
+
+def test_a_model_that_learned_in_8_bits_has_the_same_layers_with_weights_on_a_grid() -> None:
+    torch.manual_seed(0)
+    front = torch.nn.Linear(4, 4)
+    front.float_only = True  # type: ignore[assignment]
+    model = torch.nn.Sequential(front, torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
+    with torch.no_grad():
+        model[1].weight[:, 0] *= 40  # what rounding hurts
+    names, kept = list(model.state_dict()), front.weight.clone()
+    x = torch.randn(256, 4)
+    wanted = x[:, 1:2] * x[:, 2:3]
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    losses = []
+    with rounded(model):
+        for _ in range(120):
+            loss = (model(x) - wanted).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        model.eval()
+        last = model(x)
+    assert losses[-1] < 0.7 * losses[0]
+    assert set(model.state_dict()) == set(names)
+    weight = model[1].weight.detach()
+    steps = weight / (weight.abs().amax(1, keepdim=True) / 127)
+    assert torch.allclose(steps, steps.round(), atol=1e-3)
+    assert not torch.equal(front.weight, kept)  # it learned
+    assert front.weight.unique().numel() == front.weight.numel()
+    assert (model(x) - last).abs().max() > 0  # activations are whole again
+    assert (model(x) - last).square().mean() < 0.1 * wanted.square().mean()
 
 
 def _telling(told: list[str]) -> Progress:

@@ -21,6 +21,7 @@ from sensorium_compile.train.balance import Questions
 from sensorium_compile.train.loop import Run
 from sensorium_compile.train.options import TrainingOptions
 from sensorium_compile.train.prune import prune
+from sensorium_compile.train.rounded import rounded
 from sensorium_compile.train.sampler import Sampler, augmenters
 from sensorium_compile.train.teach import distil, teach
 from sensorium_compile.zoo import Weights
@@ -65,6 +66,19 @@ def train_student(
         whole.unlink(missing_ok=True)
         (run.folder / AUGMENTED).write_text(json.dumps(own.counts, indent=1, sort_keys=True), encoding="utf-8")
     return student
+
+
+def train_rounded(
+    recipe: ModelRecipe, data: Data, teacher: MultimodalModel, student: MultimodalModel, run: Run
+) -> None:
+    """The student distilled further with its layers rounded to 8 bits, in place; also written to the run's folder."""
+    changed = {"steps": recipe.qat.steps, "learning_rate": recipe.qat.learning_rate}
+    options = recipe.student.training.model_copy(update={**changed, "seed": recipe.student.training.seed + 2})
+    own = replace(run, name="student in 8 bits", counts=Counter())
+    with rounded(student):
+        draw = sampler(recipe, data, options, own.counts)
+        distil(student, teacher, recipe.head.name, draw, options, recipe.distil, own)
+    _save(student, run, "student.safetensors")
 
 
 def _take_up(student: MultimodalModel, run: Run, path: Path) -> None:
