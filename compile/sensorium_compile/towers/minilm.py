@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sensorium_compile.errors import CompileError
+from sensorium_compile.model.attention import MASKED, Attention
 from sensorium_compile.towers.base import Tower, TowerOptions, projection
 from sensorium_compile.towers.layers import copy_into
 from sensorium_compile.towers.registry import dimension
-from sensorium_compile.towers.transformer import MASKED, SelfAttention
 from sensorium_compile.zoo import Weights
 
 NAME, ENTRY = "minilm", "minilm"
@@ -37,13 +37,13 @@ class BertLayer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.attention = SelfAttention(WIDTH, _HEADS)
+        self.attention = Attention(WIDTH, _HEADS)
         self.norm1, self.norm2 = (nn.LayerNorm(WIDTH, eps=_EPSILON) for _ in range(2))
         self.mlp = nn.Sequential(nn.Linear(WIDTH, _INNER), nn.GELU(), nn.Linear(_INNER, WIDTH))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(batch, n, width) -> the same."""
-        x = self.norm1(x + self.attention(x, mask))
+        x = self.norm1(x + self.attention(x, x, mask))
         return cast(Tensor, self.norm2(x + self.mlp(x)))
 
 

@@ -7,11 +7,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sensorium_compile.errors import CompileError
+from sensorium_compile.model.attention import MASKED
 from sensorium_compile.towers.base import Tower, TowerOptions, projection
 from sensorium_compile.towers.layers import copy_into
 from sensorium_compile.towers.minilm import VOCABULARY, WIDTH, read_minilm
 from sensorium_compile.towers.registry import dimension
-from sensorium_compile.towers.transformer import MASKED, Reader
+from sensorium_compile.towers.transformer import Reader
 from sensorium_compile.zoo import Weights
 
 NAME = "small_text"
