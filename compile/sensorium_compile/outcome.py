@@ -88,8 +88,15 @@ class Outcome:
         )
 
 
-def report_of(outcome: Outcome, judged: Sequence[Judged], chosen: Judged, front: set[str], seconds: float) -> Report:
-    """The report of one bundle."""
+def report_of(
+    outcome: Outcome,
+    judged: Sequence[Judged],
+    chosen: Judged,
+    front: set[str],
+    seconds: float,
+    variants: Sequence[tuple[str, Judged]] = (),
+) -> Report:
+    """The report of one bundle; ``variants`` are those of what it ships, by name."""
     times, recipe = outcome.times, outcome.recipe
     teacher, student = _teacher_figures(outcome), _student_figures(outcome)
     shipped = StageFigures(
@@ -120,7 +127,10 @@ def report_of(outcome: Outcome, judged: Sequence[Judged], chosen: Judged, front:
                 "compile_s": seconds,
             },
             **told,
-            "candidates": tuple(_row(one, front, chosen) for one in judged),
+            "candidates": (
+                *(_row(one, front, chosen) for one in judged),
+                *(_row(one, front, chosen, variant=name) for name, one in variants),
+            ),
             "blocks": _blocks(chosen),
             "stages": tuple(outcome.stages),
             "data": _data(outcome),
@@ -196,7 +206,7 @@ def _stage(
     )
 
 
-def _row(one: Judged, front: set[str], chosen: Judged) -> CandidateRow:
+def _row(one: Judged, front: set[str], chosen: Judged, variant: str = "") -> CandidateRow:
     whole = max(one.latency.subsets.items(), key=lambda item: item[0].count("+"))[1]
     kept = [f"{graph}: {', '.join(blocks)} in float" for graph, blocks in one.candidate.kept.items()]
     precisions = ", ".join(f"{name} {graph.precision}" for name, graph in one.candidate.graphs.items())
@@ -204,6 +214,7 @@ def _row(one: Judged, front: set[str], chosen: Judged) -> CandidateRow:
         name=one.candidate.name,
         backend=one.candidate.backend,
         precision=one.candidate.precision,
+        variant=variant,
         subsets=one.rows,
         ms=whole.median_ms,
         p95_ms=whole.p95_ms,
@@ -212,7 +223,7 @@ def _row(one: Judged, front: set[str], chosen: Judged) -> CandidateRow:
         size_bytes=one.candidate.size_bytes,
         passed=one.verdict.passed,
         on_front=one.candidate.key in front,
-        shipped=one is chosen,
+        shipped=one is chosen or (bool(variant) and one.verdict.passed),
         reasons=one.verdict.reasons,
         notes=(
             f"{precisions}; cosine to PyTorch at least {one.parity.cosine:.4f}, "

@@ -109,6 +109,22 @@ class QatPlan(_Table):
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
 
 
+class VariantPlan(_Table):
+    """The student on smaller inputs, for a chip that is late or hot."""
+
+    inputs: dict[str, dict[str, JsonValue]] = Field(min_length=1)  # modality -> keys of its input that are other
+    max_drop: Annotated[float, Field(ge=0)] = 5.0  # points of accuracy in the worst subset, against the student
+
+    def input_of(self, modality: str, given: InputSpec) -> InputSpec:
+        """The modality's input in this variant; raises ValueError where it cannot be that."""
+        changes = self.inputs.get(modality)
+        if changes is None:
+            return given
+        if given.kind not in ("image", "sound"):
+            raise ValueError(f"{modality} is of kind {given.kind}; what can be smaller: image, sound")
+        return type(given).model_validate(given.model_dump() | changes)
+
+
 class GatePlan(_Table):
     """What a lowered form may cost."""
 
@@ -134,6 +150,7 @@ class ModelRecipe(_Table):
     prune: PrunePlan = PrunePlan()
     qat: QatPlan = QatPlan()
     gate: GatePlan = GatePlan()
+    variants: dict[Name, VariantPlan] = {}
 
     @property
     def vocabulary(self) -> str | None:
@@ -161,7 +178,14 @@ class ModelRecipe(_Table):
                 )
             if plan.width % plan.fusion.heads:
                 raise ValueError(f"{which}.width {plan.width} is no multiple of fusion.heads {plan.fusion.heads}")
-        for key in (*self.augment, *self.split.hold_out):
+        for name, variant in self.variants.items():
+            for modality, own in self.modalities.items():
+                try:
+                    variant.input_of(modality, own.input)
+                except ValueError as err:  # pydantic's is one
+                    raise ValueError(f"variants.{name}.inputs.{modality}: {_told(err)}") from err
+        named = [modality for variant in self.variants.values() for modality in variant.inputs]
+        for key in (*self.augment, *self.split.hold_out, *named):
             if key not in self.modalities:
                 raise ValueError(unknown("modality", key, self.modalities))
         return self
@@ -217,6 +241,13 @@ def import_plugins(names: tuple[str, ...]) -> None:
             importlib.import_module(name)
         except ImportError as err:
             raise CompileError(f"plugin {name} cannot be imported: {err}; pip install it here first") from err
+
+
+def _told(err: ValueError) -> str:
+    if not isinstance(err, ValidationError):
+        return str(err)
+    first = err.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}; given {first.get('input')!r}"
 
 
 def _first(err: ValidationError, kind: type[BaseModel]) -> str:

@@ -14,7 +14,7 @@ from tests.compile.tiny_recipe import TEXT, changed
 
 from sensorium.bundle import Bundle
 from sensorium.learned.config import parse_config
-from sensorium_compile import compiler
+from sensorium_compile import bench, compiler, variants
 from sensorium_compile.checkpoint import CALIBRATION, RECORD, WEIGHTS, read_record
 from sensorium_compile.data.examples import subsets
 from sensorium_compile.errors import CompileError
@@ -240,6 +240,14 @@ WRONG = {
     ),
     "a share that is none": (("share = 0.3", "share = 3"), r"split.share: .*less than 1; given 3"),
     "an augmentation of no modality": (("[split]", "[augment.nose]\n[split]"), r"modality 'nose'.*audio.*vision"),
+    "a variant with an input that cannot be": (
+        ("[split]", "[variants.small]\ninputs = { vision = { height = 4 } }\n[split]"),
+        r"variants.small.inputs.vision: height: .*greater than or equal to 8; given 4",
+    ),
+    "a variant of no modality": (
+        ("[split]", "[variants.small]\ninputs = { nose = { window = 4 } }\n[split]"),
+        r"modality 'nose'.*audio.*vision",
+    ),
     "no TOML": (("[split]", "[split"), r"recipe tiny.toml is no TOML"),
 }
 
@@ -247,7 +255,7 @@ WRONG = {
 def test_where_no_form_in_8_bits_passes_the_student_learns_in_8_bits(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strict = compiler.judge
+    strict = bench.judge
     stages = Stages(tmp_path / "cache")
 
     def judge(form: Form, reference: Form, rules: Rules) -> Verdict:
@@ -256,16 +264,57 @@ def test_where_no_form_in_8_bits_passes_the_student_learns_in_8_bits(
             return Verdict(False, ("too strict a gate",), told.notes)
         return told
 
-    monkeypatch.setattr(compiler, "judge", judge)
+    monkeypatch.setattr(bench, "judge", judge)
     text = changed(("[student]", "[qat]\nsteps = 4\n[student]"))
     made = _compile(_job(data, text), tmp_path / "bundle", stages)
     assert "distil-int8" in stages.ran
-    report = parse_report((made.out / JSON_NAME).read_bytes(), "report")
+    report = read_report(made.out)
     assert [stage.name for stage in report.stages].count("lower") == 2
     told = next(stage for stage in report.stages if stage.name == "distil in 8 bits")
     assert told.detail == "no quantized form passed the gate"
     again = _compile(_job(data, text), tmp_path / "again", stages)
     assert again.cached
+
+
+SMALL = "[variants.small]\ninputs = { vision = { height = 12, width = 12 } }\nmax_drop = 100\n"
+
+
+@pytest.mark.parametrize(("faster", "role"), [(0.5, "variant"), (1.0, None)])
+def test_a_variant_on_smaller_inputs_ships_beside_the_model_where_it_is_faster(
+    faster: float, role: str | None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(forms: dict[str, OpenedModel], samples: object) -> dict[str, FormLatency]:
+        return {name: _scaled(one, faster) for name, one in _measure(forms, samples).items()}
+
+    monkeypatch.setattr(variants, "measure", measured)
+    job = _job(data, changed(("[student]", SMALL + "[student]")))
+    stages = Stages(tmp_path / "cache")
+    made = _compile(job, tmp_path / "bundle", stages)
+    with Bundle(made.out, target="x86-cpu") as bundle:
+        part = bundle.find("variant")
+        assert (part.entry.role if part else None) == role
+        if part is not None:
+            assert parse_config(part).modalities["vision"].shape == (1, 3, 12, 12)
+            assert parse_config(part).modalities["audio"].shape == (1, 1800)
+            image = np.zeros((1, 3, 12, 12), np.float32)
+            assert np.isfinite(part.graph("vision", threads=1).run({"sample": image})["tokens"]).all()
+    row = next(row for row in read_report(made.out).candidates if row.variant == "small")
+    assert set(row.subsets) == {"vision", "audio", "vision+audio"}
+    assert row.passed == (role is not None)
+    assert row.passed or row.reasons[-1].startswith("no faster (")
+    found = stages.find("compile", job.given())
+    assert found is not None
+    without = replace(job, data=None, retrain=False, checkpoint=found / CHECKPOINT)
+    again = _compile(without, tmp_path / "again", Stages(tmp_path / "other"))
+    told = next(row for row in read_report(again.out).candidates if row.variant == "small")
+    assert told.subsets["vision"].accuracy == row.subsets["vision"].accuracy
+
+
+def _scaled(one: FormLatency, by: float) -> FormLatency:
+    def scaled(told: Latency) -> Latency:
+        return Latency(told.median_ms * by, told.p95_ms * by, told.low_ms * by, told.high_ms * by, told.runs)
+
+    return replace(one, subsets={subset: scaled(told) for subset, told in one.subsets.items()})
 
 
 def test_a_plugin_whose_source_has_changed_is_not_answered_from_the_cache(

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from sensorium_compile import checkpoint
-from sensorium_compile.compiler import Bench, config_of
+from sensorium_compile.bench import Bench, config_of
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Feeds
 from sensorium_compile.lower.candidates import Lowering

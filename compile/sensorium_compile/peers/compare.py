@@ -6,7 +6,8 @@ from pathlib import Path
 from sensorium.errors import SensoriumError
 from sensorium.inputs import to_batch
 from sensorium.samples import Array
-from sensorium_compile.compiler import REPAIRS, Bench
+from sensorium_compile.bench import Bench
+from sensorium_compile.compiler import REPAIRS
 from sensorium_compile.data.examples import NONE, Examples
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.candidates import FLOAT, Candidate, fastest_mix, repaired

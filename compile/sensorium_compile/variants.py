@@ -1,0 +1,113 @@
+"""Variants of what ships, for a chip that is late or hot: the same student on smaller inputs, in the same bundle.
+
+A variant is a part of role ``variant`` with graphs and inputs of its own; its heads are the model's. It was not trained
+apart: what it costs is measured against the student on its usual inputs, for every subset of senses.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sensorium.inputs import ImageInput, InputSpec, SoundInput, prepare_image, prepare_sound
+from sensorium.learned.config import ModelConfig
+from sensorium.samples import Array
+from sensorium_compile import checkpoint
+from sensorium_compile.bench import Bench, config_of
+from sensorium_compile.data.examples import Examples
+from sensorium_compile.draft import GraphDraft
+from sensorium_compile.lower.candidates import Candidate, Lowering
+from sensorium_compile.material import Material
+from sensorium_compile.model.build import build_model
+from sensorium_compile.outcome import Judged
+from sensorium_compile.recipe import GatePlan, ModelRecipe
+from sensorium_compile.stages import Stages
+from sensorium_compile.verify.gate import Verdict
+from sensorium_compile.verify.golden import golden_samples
+from sensorium_compile.verify.measure import measure
+
+ROLE = "variant"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variant:
+    """One variant of one form."""
+
+    name: str
+    judged: Judged
+    config: ModelConfig
+
+
+class Variants:
+    """Makes and judges the recipe's variants of any form of its student."""
+
+    def __init__(self, bench: Bench, stages: Stages) -> None:
+        self._bench, self._own = bench, {}
+        for name in bench.recipe.variants:
+            recipe = smaller(bench.recipe, name)
+            material = _material(bench.material, recipe)
+            digest = f"{checkpoint.digest(material.folder)} {name} {recipe.variants[name].model_dump_json()}"
+            lowering = Lowering(material.exportables(), digest, material.calibration, stages)
+            config = config_of(recipe, material)
+            self._own[name] = Bench(recipe, config, material, lowering, reference=bench.student)
+
+    def of(self, one: Judged) -> list[Variant]:
+        """That form's variants: each graph as there, on smaller inputs; timed in turn with nothing else."""
+        return [Variant(name, self._judged(own, one), own.config) for name, own in self._own.items()]
+
+    def _judged(self, own: Bench, one: Judged) -> Judged:
+        graphs = {
+            name: self._graph(own, one.candidate, name) if self._changed(own, name) else graph
+            for name, graph in one.candidate.graphs.items()
+        }
+        candidate = Candidate(one.candidate.backend, one.candidate.precision, graphs, one.candidate.kept)
+        samples = golden_samples(own.config.modalities)
+        times = measure({candidate.name: candidate.open()}, {name: given[:1] for name, given in samples.items()})
+        judged = own.judged(candidate, own.parity(candidate, samples), times)
+        if judged.latency.ms < one.latency.ms:
+            return judged
+        reason = f"no faster ({judged.latency.ms:.2f} ms) than what it stands in for ({one.latency.ms:.2f} ms)"
+        return replace(judged, verdict=Verdict(False, (*judged.verdict.reasons, reason), judged.verdict.notes))
+
+    def _changed(self, own: Bench, graph: str) -> bool:
+        specs = own.config.modalities
+        return graph in specs and specs[graph] != self._bench.config.modalities[graph]
+
+    @staticmethod
+    def _graph(own: Bench, form: Candidate, name: str) -> GraphDraft:
+        return own.lowering.graph(form.backend, name, form.graphs[name].precision, form.kept.get(name, ()))
+
+
+def smaller(recipe: ModelRecipe, name: str) -> ModelRecipe:
+    """The recipe with that variant's inputs, under a gate that asks what the variant does."""
+    plan = recipe.variants[name]
+    modalities = {
+        modality: own.model_copy(update={"input": plan.input_of(modality, own.input)})
+        for modality, own in recipe.modalities.items()
+    }
+    gate = GatePlan(max_drop=plan.max_drop, min_cosine=recipe.gate.min_cosine, min_agreement=0.0)
+    return recipe.model_copy(update={"modalities": modalities, "gate": gate})
+
+
+def _material(material: Material, recipe: ModelRecipe) -> Material:
+    student = build_model(recipe, recipe.student, None)
+    checkpoint.load_weights(student, material.folder / checkpoint.WEIGHTS)
+    data = material.data
+    if data is not None:
+        specs = {name: plan.input for name, plan in recipe.modalities.items()}
+        data = replace(data, test=_shrunk(data.test, specs))
+    return replace(material, recipe=recipe, student=student.eval(), data=data)
+
+
+def _shrunk(examples: Examples, specs: Mapping[str, InputSpec]) -> Examples:
+    pools = {
+        name: replace(pool, samples=np.stack([_prepared(sample, specs[name]) for sample in pool.samples]))
+        for name, pool in examples.pools.items()
+    }
+    return replace(examples, pools=pools)
+
+
+def _prepared(sample: Array, spec: InputSpec) -> Array:
+    if isinstance(spec, ImageInput) and spec.frames == 1:
+        return prepare_image(sample, spec)
+    return prepare_sound(sample, spec) if isinstance(spec, SoundInput) else sample
