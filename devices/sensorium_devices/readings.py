@@ -6,14 +6,11 @@ those) has it pace the rows; otherwise they are ``period_ms`` apart. Rows that a
 told; an empty field is NaN, which is for the encoder to judge.
 """
 
-import codecs
 import logging
 import math
-import os
 import re
 import threading
 from collections import deque
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +19,10 @@ from sensorium.clock import NS_PER_MS, NS_PER_S, Clock
 from sensorium.errors import SourceError
 from sensorium.samples import Reading
 from sensorium.source import SourceInfo
-from sensorium_devices.descriptor import WakeableReader
+from sensorium_devices.lines import DASH, STDIN, LineReader
 
 log = logging.getLogger(__name__)
 
-STDIN = 0
 BLOCK = 65536
 LONGEST_ROW = 262_144  # [characters]: 4,096 channels of numbers; a longer line is no reading and would fill the memory
 PERIOD_MS = 100.0  # of rows without a time, where nothing else is known: ten a second
@@ -43,11 +39,8 @@ class ReadingsInput:
         """``period_ms``: between two rows that have no time of their own; ``stdin``: what ``-`` stands for."""
         self._modality, self._uri, self._clock = modality, uri, clock
         self._period_ns = round(period_ms * NS_PER_MS)
-        self._stdin = stdin
-        self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._reader: WakeableReader | None = None
-        self._file: int | None = None
+        self._reader = LineReader(modality, uri, BLOCK, LONGEST_ROW, stdin)
         self.bad_rows = 0
         self._reset()
 
@@ -68,20 +61,14 @@ class ReadingsInput:
 
     def open(self) -> SourceInfo:
         """Open it; raises SourceError when there is no such file, or nothing in it is a reading."""
-        self.close()
         self._reset()
-        with self._lock:
-            self._closed.clear()
-            try:
-                self._file = None if self._uri == "-" else _open(self._uri)
-                self._reader = WakeableReader(self._stdin if self._file is None else self._file)
-            except OSError as err:
-                raise SourceError(f"{self._where}: {err.strerror}") from err
-        if self._uri == "-":
+        self._closed.clear()
+        self._reader.open()
+        if self._uri == DASH:
             return SourceInfo("readings on standard input", period_ns=0)
         if not self._next_row():
             self.close()
-            raise SourceError(f"{self._where}: no row of numbers in it ({self.bad_rows} rows are none)")
+            raise SourceError(f"{self._reader.where}: no row of numbers in it ({self.bad_rows} rows are none)")
         period_ns = self._period_told_ns() or self._period_ns
         return SourceInfo(f"{self._width} values every {period_ns / NS_PER_MS:g} ms", period_ns)
 
@@ -90,7 +77,7 @@ class ReadingsInput:
         if not self._next_row():
             return None
         at_ns, values = self._rows.popleft()
-        if self._uri == "-":
+        if self._uri == DASH:
             captured_ns = self._clock.now_ns()
         else:
             captured_ns = self._due_ns(at_ns)
@@ -101,53 +88,26 @@ class ReadingsInput:
 
     def close(self) -> None:
         """Leave it; a ``read`` under way returns None."""
-        with self._lock:
-            self._closed.set()
-            reader, self._reader = self._reader, None
-            file, self._file = self._file, None
-            if reader is not None:
-                reader.close()
-            if file is not None:
-                os.close(file)
+        self._closed.set()
+        self._reader.close()
 
     def _reset(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._rest = ""
         self._rows: deque[tuple[int | None, NDArray[np.float32]]] = deque()  # time in the file [ns], values
         self._unit_ns = 0  # of the time column; 0: there is none
         self._width = 0  # values of a reading; 0: none was seen
         self._lines = 0
-        self._ended = False
         self._seq = 0
         self._last: tuple[int | None, int] | None = None  # the last row's time in the file, and when it was given
         self.bad_rows = 0
 
-    @property
-    def _where(self) -> str:
-        return f"{self._modality} from {'standard input' if self._uri == '-' else self._uri}"
-
     def _next_row(self) -> bool:
         """Have a row ready; False at the end and once closed."""
         while not self._rows:
-            reader = self._reader
-            if reader is None or self._ended or not self._fill(reader):
+            read = self._reader.read()
+            if read is None:
                 return False
-        return True
-
-    def _fill(self, reader: WakeableReader) -> bool:
-        try:
-            data = reader.read(BLOCK)
-        except OSError as err:
-            raise SourceError(f"{self._where}: {err.strerror}") from err
-        if data is None:
-            return False
-        self._ended = not data
-        *whole, self._rest = (self._rest + self._decoder.decode(data, final=not data)).split("\n")
-        if self._ended or len(self._rest) >= LONGEST_ROW:
-            whole.append(self._rest)
-            self._rest = ""
-        for line in whole:
-            self._take(line.strip().lstrip("\ufeff"))
+            for line in read:
+                self._take(line.strip().lstrip("\ufeff"))
         return True
 
     def _take(self, line: str) -> None:
@@ -176,7 +136,7 @@ class ReadingsInput:
         if self.bad_rows in TOLD_AT:
             wanted = f"{self._width} numbers" if self._width else "numbers"
             told = f"row {self._lines} is no reading ({wanted} wanted): {line[:60]!r}"
-            log.warning("%s: %s; %d skipped so far", self._where, told, self.bad_rows)
+            log.warning("%s: %s; %d skipped so far", self._reader.where, told, self.bad_rows)
 
     def _due_ns(self, at_ns: int | None) -> int:
         """When this row is to be given, on the session's clock."""
@@ -204,9 +164,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _open(path: str) -> int:
-    if Path(path).is_dir():
-        raise IsADirectoryError(21, "Is a directory")
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
