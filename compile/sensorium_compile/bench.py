@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from sensorium.inputs import to_batch
-from sensorium.learned.config import ClassesHead, ModelConfig
+from sensorium.learned.config import ClassesHead, EmbeddingHead, Head, ModelConfig
 from sensorium.samples import Array
 from sensorium_compile import checkpoint
 from sensorium_compile.checkpoint import Row
@@ -18,6 +18,7 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.candidates import FLOAT, Candidate, Lowering
 from sensorium_compile.material import Material
 from sensorium_compile.model.build import build_model
+from sensorium_compile.model.heads import TEXT_DIMS, TEXT_SCALE, TextHead
 from sensorium_compile.outcome import Judged
 from sensorium_compile.recipe import ModelRecipe, Progress
 from sensorium_compile.verify.eager import open_eager
@@ -104,7 +105,10 @@ class Bench:
                 self._tokens[key] = form.encode(modality, samples)
             tokens[modality] = self._tokens[key]
         masks = subsets(form.modalities)
-        return {name: next(iter(form.fuse(tokens, mask).values())).argmax(-1) for name, mask in masks.items()}
+        outputs = {name: next(iter(form.fuse(tokens, mask).values())) for name, mask in masks.items()}
+        if self.space is not None:
+            outputs = {name: places @ self.space.T for name, places in outputs.items()}
+        return {name: out.argmax(-1) for name, out in outputs.items()}
 
     @cached_property
     def search_samples(self) -> dict[str, Array]:
@@ -123,10 +127,25 @@ class Bench:
         if self.teacher_model is not None:
             forms["teacher"] = self.teacher_model
         test = self.material.data.test
-        return {n: hard_table(f, test, self.config, scenery, progress=progress) for n, f in forms.items()}
+        return {
+            name: hard_table(form, test, self.config, scenery, space=self.space, progress=progress)
+            for name, form in forms.items()
+        }
+
+    @property
+    def space(self) -> Array | None:
+        """The vectors of the labels' texts, where the head gives places in a text space."""
+        head = self.material.student.heads[self.recipe.head.name]
+        return head.space.numpy() if isinstance(head, TextHead) else None
 
     def _scores(self, form: OpenedModel, examples: Examples) -> Scores:
-        return score(predict(form, examples, self.config.modalities), examples, self.config)
+        return score(predict(form, examples, self.config.modalities), examples, self.config, space=self.space)
+
+
+def _head(recipe: ModelRecipe) -> Head:
+    if recipe.head.kind == "classes":
+        return ClassesHead(labels=recipe.head.labels)
+    return EmbeddingHead(dims=TEXT_DIMS, scale=TEXT_SCALE, centred=True, labels=recipe.head.labels)
 
 
 def config_of(recipe: ModelRecipe, material: Material) -> ModelConfig:
@@ -134,7 +153,7 @@ def config_of(recipe: ModelRecipe, material: Material) -> ModelConfig:
     temperature = dict(material.record.temperature) if material.record is not None else {}
     return ModelConfig(
         modalities={name: plan.input for name, plan in recipe.modalities.items()},
-        heads={recipe.head.name: ClassesHead(labels=recipe.head.labels)},
+        heads={recipe.head.name: _head(recipe)},
         temperature=temperature,
         answers=recipe.head.answers,
     )

@@ -27,7 +27,7 @@ from sensorium_compile.model.build import build_model
 from sensorium_compile.outcome import Judged, Outcome, record_of, report_of
 from sensorium_compile.pack import pack
 from sensorium_compile.pipeline import BUNDLES, CHECKPOINT, CHOICES, Job
-from sensorium_compile.recipe import ModelRecipe, Progress
+from sensorium_compile.recipe import ModelRecipe, Progress, find_builder
 from sensorium_compile.report import StageRow, write_report
 from sensorium_compile.stages import Stages
 from sensorium_compile.variants import ROLE, Variant, Variants
@@ -36,6 +36,7 @@ from sensorium_compile.verify.golden import Parity, golden_samples
 from sensorium_compile.verify.measure import FormLatency, measure
 from sensorium_compile.verify.opened import OpenedModel
 from sensorium_compile.zoo import Weights
+from sensorium_compile.zoo.errors import PullError
 
 PART = "model"
 JUDGES = 2
@@ -90,6 +91,7 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         with diary.stage("variants", "the forms on the front, on smaller inputs"):
             maker = Variants(bench, stages)
             variants = {one.candidate.key: maker.of(one) for one in judged if one.candidate.key in front}
+    ready, left_out = _ready(recipe, weights)
     hard = {}
     if job.hard is not None:
         with diary.stage("hard protocol"):
@@ -102,6 +104,7 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         teacher=bench.teacher,
         student=bench.student,
         refused=tried.refused,
+        left_out=left_out,
         stages=diary.rows,
         times=tried.times,
         teacher_bytes=tried.teacher_bytes,
@@ -111,7 +114,7 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         if one.candidate.key in front:
             bundle = folder / BUNDLES / one.candidate.key
             own = variants.get(one.candidate.key, [])
-            pack(recipe.name, job.target, parts_of(outcome, one.candidate, own), bundle)
+            pack(recipe.name, job.target, {**parts_of(outcome, one.candidate, own), **ready}, bundle)
             rows = [(variant.name, variant.judged) for variant in own]
             write_report(report_of(outcome, judged, one, front, time.monotonic() - began, rows), bundle)
     pareto.save(folder / CHOICES, choices)
@@ -168,6 +171,18 @@ def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
         with ThreadPoolExecutor(JUDGES) as pool:  # backends let go of the interpreter while they compute
             judged = list(pool.map(lambda c: bench.judged(c, parities[c.name], times), candidates.values()))
     return _Tried(bench, judged, lowered.refused, times, teacher.size_bytes)
+
+
+def _ready(recipe: ModelRecipe, weights: Weights) -> tuple[dict[str, PartDraft], list[str]]:
+    """The recipe's ready parts, and which of them are left out and why."""
+    made: dict[str, PartDraft] = {}
+    left_out = []
+    for name in recipe.parts:
+        try:
+            made[name] = find_builder(name)(weights)
+        except PullError as err:
+            left_out.append(f"part {name} is left out: {err}, and compile again")
+    return made, left_out
 
 
 def parts_of(outcome: Outcome, candidate: Candidate, variants: Sequence[Variant]) -> dict[str, PartDraft]:

@@ -17,7 +17,7 @@ from sensorium_compile.data.load import Data, load_data
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable, Feeds
 from sensorium_compile.model import MultimodalModel, check_model
-from sensorium_compile.model.build import build_model, example_samples, graphs_of
+from sensorium_compile.model.build import build_model, example_samples, graphs_of, head_sizes
 from sensorium_compile.recipe import ModelRecipe, Progress
 from sensorium_compile.stages import Stages, folder_digest
 from sensorium_compile.train.loop import Run
@@ -77,7 +77,7 @@ def find_material(
         teacher = folder / TEACHER
     student = build_model(recipe, recipe.student, None)
     load_weights(student, folder / WEIGHTS)  # fits layers to what it loads, so the head is looked at again
-    check_model(student, example_samples(recipe), {recipe.head.name: len(recipe.head.labels)})
+    check_model(student, example_samples(recipe), head_sizes(recipe))
     record = checkpoint.read_record(folder) if (folder / RECORD).is_file() else None
     return Material(recipe, student, folder, record, teacher, loaded, _calibration(recipe, student, folder, loaded))
 

@@ -65,6 +65,7 @@ class Outcome:
     teacher: Scores | None
     student: Scores | None
     refused: Mapping[str, str]
+    left_out: Sequence[str]  # ready parts, and why
     stages: Sequence[StageRow]
     times: Mapping[str, FormLatency]
     teacher_bytes: int
@@ -109,7 +110,8 @@ def report_of(
     told: dict[str, object] = {}
     if chosen.scores is not None and outcome.student is not None:
         told = dict(shipped_figures(chosen.scores, outcome.student))
-    notes = [f"not tried: {name}: {why}" for name, why in outcome.refused.items()]
+    notes = list(outcome.left_out)
+    notes += [f"not tried: {name}: {why}" for name, why in outcome.refused.items()]
     if chosen.scores is None:
         notes.append(UNMEASURED)
     return Report.model_validate(

@@ -83,6 +83,8 @@ def compile_model(
     import_plugins(job.recipe.plugins)
     stages.plugins = job.recipe.plugins
     given = job.given()
+    if job.recipe.parts:
+        given["pulled"] = [entry.name for entry in weights.zoo if weights.place(entry).is_file()]
     known = stages.find("compile", given)
     if known is None:
         from sensorium_compile.compiler import compile_into  # PyTorch and all else

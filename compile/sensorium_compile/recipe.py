@@ -61,10 +61,14 @@ class ModalityPlan(ReaderPlan):
 
 
 class HeadPlan(_Table):
-    """What is told: one of these labels."""
+    """What is told: one of these labels.
+
+    Of kind ``text`` they are texts in a text embedder's space, to which the model is aligned: a bundle with the part
+    ``embedder`` can be asked for others as well.
+    """
 
     name: Name = "answer"
-    kind: Literal["classes"] = "classes"
+    kind: Literal["classes", "text"] = "classes"
     labels: tuple[str, ...] = Field(min_length=2)
     answers: bool = False  # whether the labels answer the question that the modality of text holds
 
@@ -151,6 +155,7 @@ class ModelRecipe(_Table):
     qat: QatPlan = QatPlan()
     gate: GatePlan = GatePlan()
     variants: dict[Name, VariantPlan] = {}
+    parts: tuple[Name, ...] = ()  # ready parts beside the model, of those whose weights are pulled
 
     @property
     def vocabulary(self) -> str | None:
@@ -184,6 +189,11 @@ class ModelRecipe(_Table):
                     variant.input_of(modality, own.input)
                 except ValueError as err:  # pydantic's is one
                     raise ValueError(f"variants.{name}.inputs.{modality}: {_told(err)}") from err
+        for name in self.parts:
+            try:
+                find_builder(name)
+            except CompileError as err:
+                raise ValueError(str(err)) from err
         named = [modality for variant in self.variants.values() for modality in variant.inputs]
         for key in (*self.augment, *self.split.hold_out, *named):
             if key not in self.modalities:
@@ -223,7 +233,7 @@ def parse_recipe(content: str, where: str) -> AnyRecipe:
         table = tomllib.loads(content)
     except tomllib.TOMLDecodeError as err:
         raise CompileError(f"recipe {where} is no TOML: {err}") from err
-    kind: type[BaseModel] = Recipe if "parts" in table else ModelRecipe
+    kind: type[BaseModel] = Recipe if "parts" in table and "modalities" not in table else ModelRecipe
     try:
         made = kind.model_validate(table)
     except ValidationError as err:
@@ -280,7 +290,7 @@ def compile_recipe(
     drafts: dict[str, PartDraft] = {}
     for done, name in enumerate(recipe.parts):
         progress(name, done, len(recipe.parts) + 1)
-        drafts[name] = _builder(name)(weights)
+        drafts[name] = find_builder(name)(weights)
     progress("packing", len(recipe.parts), len(recipe.parts) + 1)
     pack(recipe.name, target, drafts, out)
     progress("packed", len(recipe.parts) + 1, len(recipe.parts) + 1)
@@ -293,7 +303,8 @@ def check_target(target: str) -> None:
         raise CompileError(unknown("target", target, TARGETS))
 
 
-def _builder(name: str) -> Callable[[Weights], PartDraft]:
+def find_builder(name: str) -> Callable[[Weights], PartDraft]:
+    """What builds the ready part of that name; raises CompileError naming those that there are."""
     known = [f.name.removesuffix(".py") for f in resources.files("sensorium_compile.parts").iterdir()]
     known = [n for n in known if not n.startswith("_")]
     if name not in known:

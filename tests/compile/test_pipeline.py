@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 from tests.compile.tiny_model import write_data
 from tests.compile.tiny_recipe import TEXT, changed
 
+from sensorium.assemble import assemble
 from sensorium.bundle import Bundle
 from sensorium.learned.config import parse_config
+from sensorium.samples import Frame
 from sensorium_compile import bench, compiler, variants
 from sensorium_compile.checkpoint import CALIBRATION, RECORD, WEIGHTS, read_record
 from sensorium_compile.data.examples import subsets
@@ -24,6 +26,7 @@ from sensorium_compile.recipe import parse_recipe
 from sensorium_compile.report import JSON_NAME, Report, parse_report
 from sensorium_compile.stages import Stages, source_digest
 from sensorium_compile.verify import pareto
+from sensorium_compile.verify.bundles import evaluate_bundle
 from sensorium_compile.verify.gate import Form, Rules, Verdict
 from sensorium_compile.verify.measure import FormLatency, Latency
 from sensorium_compile.verify.opened import OpenedModel
@@ -248,6 +251,10 @@ WRONG = {
         ("[split]", "[variants.small]\ninputs = { nose = { window = 4 } }\n[split]"),
         r"modality 'nose'.*audio.*vision",
     ),
+    "a part that does not exist": (
+        ('name = "tiny"', 'name = "tiny"\nparts = ["nose"]'),
+        r"no part 'nose'.*voice_activity",
+    ),
     "no TOML": (("[split]", "[split"), r"recipe tiny.toml is no TOML"),
 }
 
@@ -308,6 +315,47 @@ def test_a_variant_on_smaller_inputs_ships_beside_the_model_where_it_is_faster(
     again = _compile(without, tmp_path / "again", Stages(tmp_path / "other"))
     told = next(row for row in read_report(again.out).candidates if row.variant == "small")
     assert told.subsets["vision"].accuracy == row.subsets["vision"].accuracy
+
+
+def test_ready_parts_are_packed_beside_the_model_where_they_are_pulled(
+    data: Path, tmp_path: Path, weights: Weights
+) -> None:
+    job = _job(data, 'parts = ["voice_activity"]\n' + TEXT)
+    stages = Stages(tmp_path / "cache")
+    nothing = Weights(tmp_path / "empty")
+    without = compile_model(job, tmp_path / "without", ANY, nothing, stages)
+    with Bundle(without.out, target="x86-cpu") as bundle:
+        assert bundle.find("voice_activity") is None
+    told = read_report(without.out).notes[0]
+    assert told.startswith("part voice_activity is left out: silero-vad is not here yet")
+    assert told.endswith("run: sensorium pull silero-vad, and compile again")
+    made = compile_model(job, tmp_path / "with", ANY, weights, stages)
+    assert not made.cached
+    with Bundle(made.out, target="x86-cpu") as bundle:
+        assert bundle.find("voice_activity") is not None
+        assert bundle.find("model") is not None
+    assert compile_model(job, tmp_path / "again", ANY, weights, stages).cached
+
+
+def test_a_model_among_texts_is_asked_for_words_that_are_no_labels(
+    data: Path, tmp_path: Path, weights: Weights
+) -> None:
+    text = changed(('name = "digit"', 'name = "colour"\nkind = "text"'), ("steps = 8", "steps = 40"))
+    job = _job(data, 'parts = ["embedder"]\n' + text.replace("steps = 6", "steps = 40"))
+    made = compile_model(job, tmp_path / "bundle", ANY, weights, Stages(tmp_path / "cache"))
+    with Bundle(made.out, target="x86-cpu") as bundle:
+        measured = evaluate_bundle(bundle, data, held_out=True)
+        assert set(measured.subsets) == {"vision", "audio", "vision+audio"}
+        shipped = read_report(made.out).shipped
+        assert shipped is not None
+        told = {subset: row.accuracy for subset, row in shipped.subsets.items()}
+        # The bundle's embedder is in 8 bits as the one that taught.
+        assert {s: one.accuracy for s, one in measured.subsets.items()} == pytest.approx(told, abs=0.1)
+        parts = assemble(bundle, look_for=("crimson", "navy"))
+        assert parts.fusion is not None
+        frame = Frame(0, 0, np.full((32, 32, 3), (230, 20, 20), np.uint8))
+        evidence = parts.encoders["vision"].encode(frame).evidence
+        assert {candidate.text for candidate in parts.fusion.fuse(evidence, 0, 5)} == {"crimson", "navy"}
 
 
 def _scaled(one: FormLatency, by: float) -> FormLatency:

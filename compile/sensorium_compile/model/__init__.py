@@ -10,7 +10,7 @@ from sensorium_compile.model.fusions import (
     UnifiedFusion,
     build_fusion,
 )
-from sensorium_compile.model.heads import ClassHead, EmbeddingHead, info_nce
+from sensorium_compile.model.heads import ClassHead, EmbeddingHead, TextHead
 
 __all__ = [
     "FUSIONS",
@@ -21,9 +21,9 @@ __all__ = [
     "LateFusion",
     "MultimodalModel",
     "ProductFusion",
+    "TextHead",
     "Tower",
     "UnifiedFusion",
     "build_fusion",
     "check_model",
-    "info_nce",
 ]

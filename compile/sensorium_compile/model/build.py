@@ -9,7 +9,7 @@ from sensorium.inputs import InputSpec
 from sensorium_compile.errors import CompileError
 from sensorium_compile.model.contract import FusionGraph, MultimodalModel, check_model
 from sensorium_compile.model.fusions import build_fusion
-from sensorium_compile.model.heads import ClassHead
+from sensorium_compile.model.heads import TEXT_DIMS, ClassHead, TextHead
 from sensorium_compile.recipe import ModelPlan, ModelRecipe
 from sensorium_compile.towers import build_tower
 from sensorium_compile.zoo import Weights
@@ -25,11 +25,27 @@ def build_model(recipe: ModelRecipe, plan: ModelPlan, weights: Weights | None, s
     counts = {name: int(tower.count) for name, tower in encoders.items()}  # type: ignore[arg-type]
     options = plan.fusion.model_dump(exclude={"kind"})
     fusion = build_fusion(plan.fusion.kind, counts, plan.width, options)
-    heads = {recipe.head.name: ClassHead(plan.width, len(recipe.head.labels))}
-    model = MultimodalModel(encoders, fusion, heads)
+    model = MultimodalModel(encoders, fusion, {recipe.head.name: _head(recipe, plan, weights)})
     model.eval()
-    check_model(model, example_samples(recipe), {recipe.head.name: len(recipe.head.labels)})
+    check_model(model, example_samples(recipe), head_sizes(recipe))
     return model
+
+
+def head_sizes(recipe: ModelRecipe) -> dict[str, int]:
+    """How many values each head gives."""
+    return {recipe.head.name: TEXT_DIMS if recipe.head.kind == "text" else len(recipe.head.labels)}
+
+
+def _head(recipe: ModelRecipe, plan: ModelPlan, weights: Weights | None) -> nn.Module:
+    labels = recipe.head.labels
+    if recipe.head.kind == "classes":
+        return ClassHead(plan.width, len(labels))
+    space = torch.zeros(len(labels), TEXT_DIMS)  # until a checkpoint is loaded
+    if weights is not None:
+        from sensorium_compile.scene.texts import TextSpace
+
+        space = torch.from_numpy(TextSpace(weights)(labels))
+    return TextHead(plan.width, space)
 
 
 def _tower(name: str, spec: InputSpec, plan: ModelPlan, weights: Weights | None) -> nn.Module:

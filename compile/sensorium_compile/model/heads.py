@@ -2,8 +2,10 @@
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
+
+TEXT_DIMS = 384  # of MiniLM-L6's sentence vectors
+TEXT_SCALE = 1 / 0.07  # of a cosine: the temperature that CLIP starts from (arXiv 2103.00020)
 
 
 class ClassHead(nn.Module):
@@ -32,9 +34,20 @@ class EmbeddingHead(nn.Module):
         return cast(Tensor, out / (out * out).sum(-1, keepdim=True).sqrt().clamp_min(1e-6))
 
 
-def info_nce(given: Tensor, wanted: Tensor, temperature: float = 0.07) -> Tensor:
-    """Contrastive loss of paired unit vectors (batch, dims): arXiv 1807.03748, both ways as in arXiv 2103.00020."""
-    scores = given @ wanted.T / temperature
-    own = torch.arange(len(given), device=given.device)
-    loss = nn.functional.cross_entropy
-    return (loss(scores, own) + loss(scores.T, own)) / 2
+class TextHead(EmbeddingHead):
+    """A place in the space of a text embedder, for recipes whose labels are texts: answers may be any texts later.
+
+    It is aligned by InfoNCE (arXiv 1807.03748): of all the labels' texts, the right one is to be the nearest. Their
+    vectors travel in the checkpoint, but in no graph.
+    """
+
+    space: Tensor
+
+    def __init__(self, width: int, space: Tensor) -> None:
+        """``space``: unit vectors (labels, dims) of the labels' texts."""
+        super().__init__(width, space.shape[1])
+        self.register_buffer("space", space)
+
+    def logits(self, places: Tensor) -> Tensor:
+        """Unit vectors (..., dims) -> scores of the labels (..., labels)."""
+        return TEXT_SCALE * places @ self.space.T

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sensorium_compile.data.examples import subsets
-from sensorium_compile.model import MultimodalModel
+from sensorium_compile.model import MultimodalModel, TextHead
 from sensorium_compile.train.options import DistilOptions
 
 
@@ -23,7 +23,7 @@ def masks(modalities: Sequence[str]) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """State and head output of every subset: (subsets, batch, n), and which of them count: (subsets, batch)."""
+    """State and logits of every subset: (subsets, batch, n), and which of them count: (subsets, batch)."""
 
     state: Tensor
     output: Tensor
@@ -37,7 +37,8 @@ def fuse_subsets(model: MultimodalModel, tokens: Mapping[str, Tensor], there: Te
     count, batch = presence.shape[:2]
     repeated = {name: own.repeat(count, 1, 1) for name, own in tokens.items()}
     state = model.state(repeated, presence.reshape(count * batch, -1))
-    output = model.heads[head](state)
+    last = model.heads[head]
+    output = last.logits(last(state)) if isinstance(last, TextHead) else last(state)
     # A subset that names a sense which this example lacks is the same as a smaller one.
     whole = (presence.sum(-1) == chosen.sum(-1)[:, None]).float()
     return Fused(state.view(count, batch, -1), output.view(count, batch, -1), whole)

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sensorium.bundle import Bundle, Part
+from sensorium.components.embedder import TextEmbedder
 from sensorium.errors import unknown
 from sensorium.learned.config import VOCABULARY, EmbeddingHead, ModelConfig, parse_config
+from sensorium.learned.opening import vectors_of
 from sensorium_compile.data.damage import load_scenery
 from sensorium_compile.data.examples import subsets
 from sensorium_compile.data.load import load_all, load_data
@@ -61,7 +66,7 @@ def evaluate_bundle(
     """
     chosen = find_model(bundle, part)
     config = parse_config(chosen)
-    if isinstance(config.first_head, EmbeddingHead):
+    if isinstance(config.first_head, EmbeddingHead) and RECIPE not in chosen.entry.files:
         return _evaluate_places(bundle, chosen, data, held_out, threads)
     recipe = read_recipe(chosen)
     noises = load_scenery(scenery) if scenery is not None else None
@@ -74,7 +79,8 @@ def evaluate_bundle(
     model = OpenedModel.of_part(chosen, threads=threads)
     _check_labels(config, recipe)
     answers = predict(model, examples, config.modalities, progress=progress)
-    scores = score(answers, examples, config)
+    space = _space(bundle, config)
+    scores = score(answers, examples, config, space=space)
     if not scores:
         raise CompileError(f"no sample in {data} has a label of {recipe.head.name}; nothing can be measured")
     return Evaluation(
@@ -84,8 +90,19 @@ def evaluate_bundle(
         contributions=contributions(scores),
         left_out={sense: str(one["missing"]) for sense, one in told.items() if "missing" in one},
         samples=told,
-        hard=hard_table(model, examples, config, noises, progress=progress) if noises is not None else {},
+        hard=hard_table(model, examples, config, noises, space=space, progress=progress) if noises is not None else {},
     )
+
+
+def _space(bundle: Bundle, config: ModelConfig) -> NDArray[np.float32] | None:
+    """Vectors (labels, dims) of the labels' texts, where the model's head gives places among texts."""
+    head = config.first_head
+    part = bundle.find("embedder")
+    if not isinstance(head, EmbeddingHead):
+        return None
+    if part is None:
+        raise CompileError(f"{bundle.path} has no part of role embedder, so texts cannot be compared with its model")
+    return vectors_of(TextEmbedder(part, 1), head.labels, head)
 
 
 def _evaluate_places(bundle: Bundle, part: Part, data: Path, held_out: bool, threads: int) -> Evaluation:

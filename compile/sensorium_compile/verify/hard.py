@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorium.inputs import to_batch
-from sensorium.learned.config import ClassesHead, ModelConfig, subset_name
+from sensorium.learned.config import EmbeddingHead, ModelConfig, subset_name
 from sensorium.samples import Array
 from sensorium_compile.data.damage import Scenery
 from sensorium_compile.data.examples import NONE, Examples
@@ -44,16 +44,18 @@ def hard_table(
     scenery: Scenery,
     *,
     seed: int = 0,
+    space: NDArray[np.float32] | None = None,
     chosen: Sequence[Cell] | None = None,
     progress: Progress = lambda *_: None,
 ) -> dict[str, SubsetFigures]:
     """Figures of each cell by its name ``AUDIO/VISION/PRESENCE``, over the examples that have both senses.
 
-    Raises CompileError where the model is not one of a picture and a sound with a head of classes.
+    A head of embeddings needs ``space``, the unit vectors (labels, dims) of its labels' texts.
+    Raises CompileError where the model is not one of a picture and a sound, or has a head of embeddings and no space.
     """
     vision, audio = _senses(config)
     head, told = next(iter(config.heads.items()))
-    if not isinstance(told, ClassesHead):
+    if isinstance(told, EmbeddingHead) and space is None:
         raise CompileError(f"the hard protocol scores classes; head {head} gives embeddings")
     if vision not in examples.pools or audio not in examples.pools:
         raise CompileError(f"the hard protocol needs samples of {vision} and {audio}; one of them is missing")
@@ -70,6 +72,8 @@ def hard_table(
     made = {}
     for done, cell in enumerate(table, 1):
         logits = _logits(model, heard, cell, len(pairs), config, head, seed)
+        if isinstance(told, EmbeddingHead) and space is not None:
+            logits = (told.scale * (logits @ space.T)).astype(np.float32)
         made[str(cell)] = figures({"": SubsetScores.of_logits(logits, pairs.labels)})[""]
         progress("hard protocol", done, len(table))
     return made

@@ -51,7 +51,7 @@ class Learned:
         wanted = tuple(texts) or head.labels
         if embedder is None or not wanted:
             return None
-        return TextScorer(wanted, _vectors(embedder, wanted, head), head.scale, head.bias)
+        return TextScorer(wanted, vectors_of(embedder, wanted, head), head.scale, head.bias)
 
 
 def open_learned(part: Part, threads: int = 0, voice: Callable[[], Noticing] | None = None) -> Learned:
@@ -86,7 +86,7 @@ def read_vocabulary(part: Part, spec: TextInput) -> WordPiece:
     return WordPiece(part.read(VOCABULARY).decode().splitlines(), spec.tokens)
 
 
-def _vectors(embedder: TextEmbedder, texts: Sequence[str], head: EmbeddingHead) -> NDArray[np.float32]:
+def vectors_of(embedder: TextEmbedder, texts: Sequence[str], head: EmbeddingHead) -> NDArray[np.float32]:
     """Unit vectors (texts, dims) of the texts in the head's space."""
     vectors = embedder.embed(texts)
     if vectors.shape[1] != head.dims:
