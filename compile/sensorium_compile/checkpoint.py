@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]  # its folder compile/, which h
 MOST_BYTES = 8_000_000  # of one file in a repository
 
 WEIGHTS, RECORD, CALIBRATION = "student.safetensors", "record.json", "calibration.json"
-AUGMENTED = "augmented.json"  # MODALITY.STEP -> samples that were changed in training; goes into the record
+AUGMENTED = "augmented.json"  # MODALITY.STEP -> samples changed or left out in training; goes into the record
 
 
 class Row(BaseModel):

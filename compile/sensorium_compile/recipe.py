@@ -189,6 +189,8 @@ class ModelRecipe(_Table):
                     variant.input_of(modality, own.input)
                 except ValueError as err:  # pydantic's is one
                     raise ValueError(f"variants.{name}.inputs.{modality}: {_told(err)}") from err
+        if self.distil.keep < 1 and self.pairing != "label":
+            raise ValueError(f'distil.keep {self.distil.keep} is for pairing = "label"; given {self.pairing!r}')
         for name in self.parts:
             try:
                 find_builder(name)

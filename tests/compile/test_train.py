@@ -18,11 +18,13 @@ from tests.compile.tiny_recipe import TEXT, distilled, recipe
 from torch import Tensor
 
 from sensorium_compile.checkpoint import AUGMENTED, load_weights, save_weights
+from sensorium_compile.data.examples import NONE
 from sensorium_compile.data.load import Data, load_data
 from sensorium_compile.errors import CompileError
 from sensorium_compile.model import FUSIONS, MultimodalModel, TextHead, build_fusion
 from sensorium_compile.model.build import build_model, example_samples
 from sensorium_compile.train.loop import Batch, Progress, Run
+from sensorium_compile.train.match import matching
 from sensorium_compile.train.parallel import World
 from sensorium_compile.train.prune import prune
 from sensorium_compile.train.rounded import rounded
@@ -191,6 +193,26 @@ def test_a_student_can_be_distilled_without_labels(data: Data, teacher: Multimod
             model(batch.samples, batch.presence)["digit"].softmax(-1) for model in (teacher, start, student)
         )
     assert (last - wanted).abs().mean() < 0.7 * (first - wanted).abs().mean()
+
+
+def test_samples_that_are_unlike_their_label_do_not_teach_the_student(
+    data: Data, teacher: MultimodalModel, tmp_path: Path
+) -> None:
+    cleaned = recipe(("[student]", "[distil]\nkeep = 0.8\n[student]"), ("steps = 8", "steps = 60"))
+    counts: Counter[str] = Counter()
+    able = train_teacher(cleaned, data, Weights(), Run("", tmp_path / "teacher"))
+    kept = matching(able, cleaned, data, counts)
+    gone = set(data.train.index["vision"]) - set(kept.train.index["vision"])
+    lying = [int(Path(data.train.pools["vision"].names[row]).stem) % 4 == 0 for row in gone]  # see write_data
+    assert np.mean(lying) > 0.4  # a quarter of all do
+    for name in ("vision", "audio"):
+        before, after = (int((d.train.index[name] != NONE).sum()) for d in (data, kept))
+        assert after == pytest.approx(0.8 * before, abs=1)
+        assert counts[f"{name}.left out, unlike its label"] == before - after
+    assert kept.test is data.test
+    train_student(cleaned, data, Weights(), teacher, Run("", tmp_path))
+    told = json.loads((tmp_path / AUGMENTED).read_text())
+    assert told["vision.left out, unlike its label"] == counts["vision.left out, unlike its label"]
 
 
 def test_a_head_among_texts_learns_to_be_nearest_to_the_right_one(data: Data, weights: Weights, tmp_path: Path) -> None:

@@ -36,3 +36,4 @@ class DistilOptions(BaseModel):
     logits: Annotated[float, Field(ge=0)] = 1.0
     labels: Annotated[float, Field(ge=0)] = 0.5  # 0: without labels
     temperature: Annotated[float, Field(gt=0)] = 2.0  # arXiv 1503.02531
+    keep: Annotated[float, Field(gt=0, le=1)] = 1.0  # of a sense's samples; the rest are least like their label

@@ -19,6 +19,7 @@ from sensorium_compile.recipe import ModelRecipe
 from sensorium_compile.towers import Tower
 from sensorium_compile.train.balance import Questions
 from sensorium_compile.train.loop import Run
+from sensorium_compile.train.match import matching
 from sensorium_compile.train.options import TrainingOptions
 from sensorium_compile.train.prune import prune
 from sensorium_compile.train.rounded import rounded
@@ -48,6 +49,8 @@ def train_student(
     fit_statistics(student, recipe, data)
     options = recipe.student.training
     own = replace(run, name="student", counts=Counter())
+    if recipe.distil.keep < 1:
+        data = matching(teacher, recipe, data, own.counts)
     draw = sampler(recipe, data, options, own.counts)
     whole = run.folder / "distilled.pt"  # what a run that is stopped in the second distillation goes on with
     if whole.is_file():
@@ -85,6 +88,7 @@ def _take_up(student: MultimodalModel, run: Run, path: Path) -> None:
     state = torch.load(path, weights_only=True)
     student.load_state_dict(state["model"])
     student.eval()
+    run.counts.clear()
     run.counts.update(state["counts"])
 
 
