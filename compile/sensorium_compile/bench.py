@@ -21,6 +21,7 @@ from sensorium_compile.model.build import build_model
 from sensorium_compile.model.heads import TEXT_DIMS, TEXT_SCALE, TextHead
 from sensorium_compile.outcome import Judged
 from sensorium_compile.recipe import ModelRecipe, Progress
+from sensorium_compile.verify import temperature
 from sensorium_compile.verify.eager import open_eager
 from sensorium_compile.verify.evaluate import predict, score
 from sensorium_compile.verify.gate import POINTS, Form, Rules, Scores, SubsetFigures, Verdict, judge
@@ -40,6 +41,7 @@ class Bench:
     config: ModelConfig
     material: Material
     lowering: Lowering
+    halves: Mapping[str, temperature.Halves] = field(default_factory=dict)  # for measuring; given with a reference
     reference: Scores | None = None  # what forms are compared with, where it is not this student in float
     eager: OpenedModel = field(init=False)
     student: Scores | None = field(init=False, default=None)
@@ -52,12 +54,16 @@ class Bench:
         if self.reference is not None:
             self.student = self.reference
         elif self.material.data is not None:
-            self.student = self._scores(self.eager, self.material.data.test)
+            plain = self._plain(self.eager, self.material.data.test)
+            self.halves = temperature.halves(plain)
+            self.student = temperature.divided(plain, self.halves)
+            if not self.config.temperature:
+                self.config = self.config.model_copy(update={"temperature": temperature.shipped(plain)})
             if self.material.teacher is not None:
                 model = build_model(self.recipe, self.recipe.teacher, None)
                 checkpoint.load_weights(model, self.material.teacher)
                 self.teacher_model = open_eager(model, self.config.modalities)
-                self.teacher = self._scores(self.teacher_model, self.material.data.test)
+                self.teacher = self._plain(self.teacher_model, self.material.data.test)
 
     def parity(self, candidate: Candidate, samples: Mapping[str, Array]) -> Parity:
         """Agreement with PyTorch on the golden samples."""
@@ -139,7 +145,11 @@ class Bench:
         return head.space.numpy() if isinstance(head, TextHead) else None
 
     def _scores(self, form: OpenedModel, examples: Examples) -> Scores:
-        return score(predict(form, examples, self.config.modalities), examples, self.config, space=self.space)
+        return temperature.divided(self._plain(form, examples), self.halves)
+
+    def _plain(self, form: OpenedModel, examples: Examples) -> Scores:
+        config = self.config.model_copy(update={"temperature": {}})
+        return score(predict(form, examples, config.modalities), examples, config, space=self.space)
 
 
 def _head(recipe: ModelRecipe) -> Head:
@@ -150,11 +160,11 @@ def _head(recipe: ModelRecipe) -> Head:
 
 def config_of(recipe: ModelRecipe, material: Material) -> ModelConfig:
     """What the runtime is told of the model."""
-    temperature = dict(material.record.temperature) if material.record is not None else {}
+    known = dict(material.record.temperature) if material.record is not None else {}
     return ModelConfig(
         modalities={name: plan.input for name, plan in recipe.modalities.items()},
         heads={recipe.head.name: _head(recipe)},
-        temperature=temperature,
+        temperature=known,
         answers=recipe.head.answers,
     )
 

@@ -13,7 +13,7 @@ from sensorium.inputs import ImageInput, InputSpec, SoundInput, prepare_image, p
 from sensorium.learned.config import ModelConfig
 from sensorium.samples import Array
 from sensorium_compile import checkpoint
-from sensorium_compile.bench import Bench, config_of
+from sensorium_compile.bench import Bench
 from sensorium_compile.data.examples import Examples
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.lower.candidates import Candidate, Lowering
@@ -48,8 +48,9 @@ class Variants:
             material = _material(bench.material, recipe)
             digest = f"{checkpoint.digest(material.folder)} {name} {recipe.variants[name].model_dump_json()}"
             lowering = Lowering(material.exportables(), digest, material.calibration, stages)
-            config = config_of(recipe, material)
-            self._own[name] = Bench(recipe, config, material, lowering, reference=bench.student)
+            inputs = {modality: plan.input for modality, plan in recipe.modalities.items()}
+            config = bench.config.model_copy(update={"modalities": inputs})
+            self._own[name] = Bench(recipe, config, material, lowering, bench.halves, bench.student)
 
     def of(self, one: Judged) -> list[Variant]:
         """That form's variants: each graph as there, on smaller inputs; timed in turn with nothing else."""

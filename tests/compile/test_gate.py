@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorium_compile.errors import CompileError
+from sensorium_compile.verify import temperature
 from sensorium_compile.verify.gate import (
     RESAMPLES,
     Form,
@@ -200,3 +201,25 @@ def test_forms_measured_on_other_examples_do_not_pair() -> None:
         figures(few, many)
     with pytest.raises(CompileError, match="subsets vision cannot be compared with audio"):
         figures(few, {"audio": few["vision"]})
+
+
+def test_a_temperature_makes_probabilities_honest_and_changes_no_decision() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 4, 2000)
+    honest = rng.normal(0, 1, (2000, 4))
+    drawn = (honest + rng.gumbel(size=honest.shape)).argmax(1)  # a label with the probability that the logits tell
+    boastful = {"audio": SubsetScores.of_logits(honest * 3, drawn)}
+    assert temperature.shipped(boastful)["audio"] == pytest.approx(3, rel=0.15)
+    halves = temperature.halves(boastful)
+    measured = temperature.divided(boastful, halves)
+    before, after = (figures(scores)["audio"] for scores in (boastful, measured))
+    assert before.ece is not None
+    assert after.ece is not None
+    assert after.ece < 0.04 < before.ece
+    assert after.accuracy == before.accuracy
+    # Each half is measured with what the other half told.
+    even = {"audio": SubsetScores.of_logits(np.where(np.arange(2000)[:, None] % 2, honest, honest * 9), drawn)}
+    of_even, of_odd = temperature.halves(even)["audio"]
+    assert of_even < of_odd
+    few = {"audio": SubsetScores.of_logits(honest[:10] * 3, labels[:10])}
+    assert temperature.shipped(few) == {"audio": 1.0}

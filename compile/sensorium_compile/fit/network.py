@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+AnyFloats = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,13 @@ def fit_network(features: Floats, labels: NDArray[np.int64], shares: Floats, rec
     return {"mean": mean.astype(np.float32), "scale": scale.astype(np.float32), **params}
 
 
-def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
+def fit_temperature(logits: AnyFloats, labels: NDArray[np.int64]) -> float:
     """The temperature with the least log loss on held-out logits (n, classes) (arXiv 1706.04599)."""
     candidates = np.geomspace(0.3, 5.0, 60)
     return float(min(candidates, key=lambda t: log_loss(logits / t, labels)))
 
 
-def log_loss(logits: Floats, labels: NDArray[np.int64]) -> float:
+def log_loss(logits: AnyFloats, labels: NDArray[np.int64]) -> float:
     """Mean negative log probability of the true label [nat]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     chosen = shifted[np.arange(len(labels)), labels]
