@@ -50,9 +50,9 @@ def cache_folder() -> Path:
 class Stages:
     """Runs stages and keeps their results in ``root``."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.plugins: tuple[str, ...] = ()  # packages whose source counts as the compiler's own
+    def __init__(self, root: Path, plugins: tuple[str, ...] = ()) -> None:
+        """``plugins`` are packages whose source counts as the compiler's own."""
+        self.root, self.plugins = root, plugins
         self.ran: list[str] = []  # names of those that were not in the cache
 
     def key(self, name: str, given: Mapping[str, JsonValue]) -> str:

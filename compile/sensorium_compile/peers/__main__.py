@@ -63,7 +63,7 @@ def _material(asked: argparse.Namespace) -> tuple[Material, Stages]:
     if not isinstance(recipe, ModelRecipe):
         raise CompileError(f"recipe {asked.recipe} is made of ready parts; there is no student to quantize")
     import_plugins(recipe.plugins)
-    stages = Stages(asked.out / "stages")
+    stages = Stages(asked.out / "stages", recipe.plugins)
     material = find_material(
         recipe, asked.data, asked.checkpoint, retrain=False, weights=Weights(), stages=stages, progress=_progress
     )
