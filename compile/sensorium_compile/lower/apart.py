@@ -61,7 +61,8 @@ def _work(order: Order) -> str:
     assert isinstance(recipe, ModelRecipe)
     student = build_model(recipe, recipe.student, None)
     load_weights(student, order.folder / WEIGHTS)
-    lowering = Lowering(exportables(student, recipe), order.digest, order.calibration, Stages(order.root, recipe.plugins))
+    stages = Stages(order.root, recipe.plugins)
+    lowering = Lowering(exportables(student, recipe), order.digest, order.calibration, stages)
     for precision in precisions(order.backend):
         try:
             lowering.whole(order.backend, precision)

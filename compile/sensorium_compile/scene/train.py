@@ -30,7 +30,7 @@ from sensorium_compile.scene.narrow import narrow
 from sensorium_compile.scene.spectrum import RATE_HZ, LogMel
 from sensorium_compile.scene.texts import TextSpace
 from sensorium_compile.scene.towers import SoundTower, VisionTower
-from sensorium_compile.scene.yamnet import FRAMES, SAMPLES, load_yamnet
+from sensorium_compile.scene.yamnet import FRAMES, SAMPLES, YamNet, load_yamnet
 from sensorium_compile.zoo import Weights
 from sensorium_devices.sound import read_audio
 
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="folder of yamnet.tflite and its class map")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=DistilPlan().steps)
+    parser.add_argument("--start", type=Path, help="a student that is distilled further, instead of a narrowed YAMNet")
     parser.add_argument("--sound", type=Path, help="a student whose sound tower is taken over, not distilled again")
     args = parser.parse_args()
     weights = Weights()
@@ -56,10 +57,11 @@ def main() -> None:
     tower = cast(SoundTower, model.encoders["audio"])
     args.out.mkdir(parents=True, exist_ok=True)
     if args.sound is not None:
-        known = cast(SoundTower, load_scene(args.sound).encoders["audio"])
-        load_sound(tower, known.net, args.teacher / CLASS_MAP, space)
+        load_sound(tower, net_of(args.sound), args.teacher / CLASS_MAP, space)
     else:
-        teach_sound(tower, args.data, args.teacher, space, DistilPlan(steps=args.steps), args.out / UNFINISHED)
+        start = net_of(args.start) if args.start is not None else None
+        plan = DistilPlan(steps=args.steps)
+        teach_sound(tower, args.data, args.teacher, space, plan, args.out / UNFINISHED, start)
     save_scene(model, args.out)
     (args.out / UNFINISHED).unlink(missing_ok=True)
     tell("ranges of activations")
@@ -67,11 +69,25 @@ def main() -> None:
     (args.out / CALIBRATION).write_text(calibration.to_json(), encoding="utf-8")
 
 
-def teach_sound(tower: SoundTower, data: Path, folder: Path, space: TextSpace, plan: DistilPlan, saved: Path) -> None:
-    """YAMNet narrowed into the tower, and distilled."""
+def net_of(checkpoint: Path) -> YamNet:
+    """The sound tower's network of a student that was trained before."""
+    return cast(SoundTower, load_scene(checkpoint).encoders["audio"]).net
+
+
+def teach_sound(
+    tower: SoundTower,
+    data: Path,
+    folder: Path,
+    space: TextSpace,
+    plan: DistilPlan,
+    saved: Path,
+    start: YamNet | None = None,
+) -> None:
+    """YAMNet narrowed into the tower (or ``start``), and distilled."""
     teacher = load_yamnet(folder / YAMNET)
     clips, speech = (spectra_of(read(files)) for files in (clip_files(data), speech_files(data)))
-    student = narrow(teacher, STUDENT.sound.widths, STUDENT.sound.rank, patches_of([*clips, *speech], PATCHES))
+    shape = STUDENT.sound
+    student = start or narrow(teacher, shape.widths, shape.rank, patches_of([*clips, *speech], PATCHES))
     load_sound(tower, student, folder / CLASS_MAP, space)
     other = spectra_of(made_up(MADE_UP, plan.seed))
     draw = mixer(((clips, 0.7), (speech, SPEECH_SHARE), (other, 0.3 - SPEECH_SHARE)), plan.seed)
