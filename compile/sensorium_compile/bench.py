@@ -24,13 +24,15 @@ from sensorium_compile.recipe import ModelRecipe, Progress
 from sensorium_compile.verify import temperature
 from sensorium_compile.verify.eager import open_eager
 from sensorium_compile.verify.evaluate import predict, score
-from sensorium_compile.verify.gate import POINTS, Form, Rules, Scores, SubsetFigures, Verdict, judge
+from sensorium_compile.verify.gate import POINTS, Form, Rules, Scores, SubsetFigures, Verdict, figures, judge
 from sensorium_compile.verify.golden import Parity, check_parity
 from sensorium_compile.verify.hard import hard_table
 from sensorium_compile.verify.measure import FormLatency
 from sensorium_compile.verify.opened import OpenedModel
 
 SEARCH_EXAMPLES = 160  # of the training side, for the search over blocks
+FEW = 100  # held-out examples that every form answers first
+HOPELESS = 20.0  # points lost on those, at which the rest is not asked
 
 
 @dataclass
@@ -79,10 +81,13 @@ class Bench:
         scores, notes = None, fallbacks
         reasons = [] if parity.finite else ["its output is not finite"]
         if self.material.data is not None and self.student is not None:
-            scores = self._scores(candidate.open(), self.material.data.test)
             rules = Rules(gate.max_drop, min_agreement=gate.min_agreement)
+            opened = candidate.open()
+            scores, wanted = self._scores(opened, self.few), self.few_wanted
+            if not _hopeless(scores, wanted):
+                scores, wanted = self._scores(opened, self.material.data.test), self.student
             form = Form(candidate.name, scores, latency.ms, float_ms, fallbacks)
-            verdict = judge(form, Form("student", self.student), rules)
+            verdict = judge(form, Form("student", wanted), rules)
             reasons += verdict.reasons
             notes = verdict.notes
         else:
@@ -93,6 +98,18 @@ class Bench:
         if parity.finite and parity.cosine < gate.min_cosine and (candidate.precision == FLOAT or not known):
             reasons.append(f"cosine to PyTorch {parity.cosine:.3f} ({parity.where}); at least {gate.min_cosine}")
         return Judged(candidate, Verdict(not reasons, tuple(reasons), notes), scores, recorded, latency, parity)
+
+    @cached_property
+    def few(self) -> Examples:
+        """Enough of the held-out examples to see that a form is beyond hope."""
+        assert self.material.data is not None
+        test = self.material.data.test
+        return test.take(np.unique(np.linspace(0, len(test) - 1, FEW).round().astype(np.int64)))
+
+    @cached_property
+    def few_wanted(self) -> Scores:
+        """What the student in float answers to those."""
+        return self._scores(self.eager, self.few)
 
     def loss(self, candidate: Candidate) -> float:
         """Share of decisions that differ from PyTorch's in the worst subset, on samples of the training side."""
@@ -167,6 +184,12 @@ def config_of(recipe: ModelRecipe, material: Material) -> ModelConfig:
         temperature=known,
         answers=recipe.head.answers,
     )
+
+
+def _hopeless(scores: Scores, wanted: Scores) -> bool:
+    """Whether so much is lost in some subset that more examples would not change the verdict."""
+    drops = (one.drop for one in figures(scores, wanted).values() if one.drop is not None)
+    return any(drop.mean > HOPELESS for drop in drops)
 
 
 def _recorded(material: Material, candidate: Candidate) -> Mapping[str, Row] | None:

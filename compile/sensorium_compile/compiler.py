@@ -77,7 +77,8 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
             progress=progress,
         )
     tried = _try_forms(job, material, diary)
-    if recipe.qat.steps and not tried.quantized and material.data is not None and material.teacher is not None:
+    needed = recipe.qat.steps and recipe.qat.when == "needed" and not tried.quantized
+    if needed and material.data is not None and material.teacher is not None:
         with diary.stage("distil in 8 bits", "no quantized form passed the gate"):
             material = rounded_material(material, stages, progress)
         tried = _try_forms(job, material, diary)

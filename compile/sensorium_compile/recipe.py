@@ -107,8 +107,9 @@ class PrunePlan(_Table):
 
 
 class QatPlan(_Table):
-    """Quantization-aware training: so many steps of distillation more, where no quantized form passes the gate."""
+    """Quantization-aware training: so many steps of distillation more, in 8 bits."""
 
+    when: Literal["needed", "always"] = "needed"  # needed: where no form in 8 bits passes the gate
     steps: Annotated[int, Field(ge=0)] = 0
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
 

@@ -265,18 +265,25 @@ def test_a_pruned_student_is_distilled_again(data: Data, teacher: MultimodalMode
     assert np.isfinite(load_file(tmp_path / "student.safetensors")["heads.digit.linear.weight"].numpy()).all()
 
 
-def test_a_stop_in_the_second_distillation_changes_neither_weights_nor_counts(
-    data: Data, teacher: MultimodalModel, tmp_path: Path
+LATER = {
+    "pruned student": "[prune]\nratio = 0.5\nsteps = 4\n",
+    "student in 8 bits": '[qat]\nwhen = "always"\nsteps = 4\n',
+}
+
+
+@pytest.mark.parametrize("later", list(LATER))
+def test_a_stop_in_a_later_distillation_changes_neither_weights_nor_counts(
+    later: str, data: Data, teacher: MultimodalModel, tmp_path: Path
 ) -> None:
     tiny = recipe(
         ("channels = [8, 8] }", "channels = [16, 32] }"),
-        ("[student.training]", "[augment.vision]\n[prune]\nratio = 0.5\nsteps = 4\n[student.training]"),
+        ("[student.training]", f"[augment.vision]\n{LATER[later]}[student.training]"),
     )
     told: list[str] = []
 
     def stopping(what: str, done: int, _total: int) -> None:
         told.append(what)
-        if what.startswith("pruned") and done == 2:
+        if what.startswith(later) and done == 2:
             raise KeyboardInterrupt
 
     whole = train_student(tiny, data, Weights(), teacher, Run("", tmp_path / "whole"))
@@ -284,7 +291,7 @@ def test_a_stop_in_the_second_distillation_changes_neither_weights_nor_counts(
         train_student(tiny, data, Weights(), teacher, Run("", tmp_path / "broken", progress=stopping))
     told.clear()
     again = train_student(tiny, data, Weights(), teacher, Run("", tmp_path / "broken", progress=_telling(told)))
-    assert [what.split(" (")[0] for what in told] == ["pruned student"] * 2
+    assert [what.split(" (")[0] for what in told] == [later] * 2
     assert all(torch.equal(value, _weights(again)[name]) for name, value in _weights(whole).items())
     counts = [json.loads((tmp_path / run / AUGMENTED).read_text()) for run in ("whole", "broken")]
     assert counts[0] == counts[1]

@@ -52,18 +52,21 @@ def train_student(
     if recipe.distil.keep < 1:
         data = matching(teacher, recipe, data, own.counts)
     draw = sampler(recipe, data, options, own.counts)
-    whole = run.folder / "distilled.pt"  # what a run that is stopped in the second distillation goes on with
+    in_8_bits = bool(recipe.qat.steps) and recipe.qat.when == "always"
+    whole = run.folder / "distilled.pt"  # what a run that is stopped in a later distillation goes on with
     if whole.is_file():
         _take_up(student, own, whole)
     else:
         distil(student, teacher, recipe.head.name, draw, options, recipe.distil, own)
-    if recipe.prune.ratio:
-        if run.here.first and not whole.is_file():
+        if run.here.first and (recipe.prune.ratio or in_8_bits):
             run.folder.mkdir(parents=True, exist_ok=True)
             torch.save({"model": student.state_dict(), "counts": dict(own.counts)}, whole)
+    if recipe.prune.ratio:
         prune(student, recipe)
         again = options.model_copy(update={"steps": recipe.prune.steps, "seed": options.seed + 1})
         distil(student, teacher, recipe.head.name, draw, again, recipe.distil, replace(own, name="pruned student"))
+    if in_8_bits:
+        _distil_rounded(recipe, data, teacher, student, replace(own, name="student in 8 bits"))
     _save(student, run, "student.safetensors")
     if run.here.first:
         whole.unlink(missing_ok=True)
@@ -75,13 +78,18 @@ def train_rounded(
     recipe: ModelRecipe, data: Data, teacher: MultimodalModel, student: MultimodalModel, run: Run
 ) -> None:
     """The student distilled further with its layers rounded to 8 bits, in place; also written to the run's folder."""
+    _distil_rounded(recipe, data, teacher, student, replace(run, name="student in 8 bits", counts=Counter()))
+    _save(student, run, "student.safetensors")
+
+
+def _distil_rounded(
+    recipe: ModelRecipe, data: Data, teacher: MultimodalModel, student: MultimodalModel, run: Run
+) -> None:
     changed = {"steps": recipe.qat.steps, "learning_rate": recipe.qat.learning_rate}
     options = recipe.student.training.model_copy(update={**changed, "seed": recipe.student.training.seed + 2})
-    own = replace(run, name="student in 8 bits", counts=Counter())
     with rounded(student):
-        draw = sampler(recipe, data, options, own.counts)
-        distil(student, teacher, recipe.head.name, draw, options, recipe.distil, own)
-    _save(student, run, "student.safetensors")
+        draw = sampler(recipe, data, options, run.counts)
+        distil(student, teacher, recipe.head.name, draw, options, recipe.distil, run)
 
 
 def _take_up(student: MultimodalModel, run: Run, path: Path) -> None:
