@@ -1,6 +1,6 @@
-"""What a trained student travels as: weights (safetensors, half precision), and the record of how it came about.
+"""What a trained student travels as: weights (safetensors), and the record of how it came about.
 
-NAME/student.safetensors   the weights
+NAME/student.safetensors   the weights: 8 bits and a scale a row where they were learned so, else half precision
 NAME/record.json           recipe, seed, figures on data that it never saw, tools, licences
 NAME/calibration.json      ranges of activations (no samples), so that it is quantized the same without the data
 """
@@ -18,6 +18,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]  # its folder compile/, which h
 MOST_BYTES = 8_000_000  # of one file in a repository
 
 WEIGHTS, RECORD, CALIBRATION = "student.safetensors", "record.json", "calibration.json"
+SCALE, LEVELS, TINY = ".scale", 127, 1e-12  # of weights in 8 bits: symmetric, as in int8 graphs
+OFF_GRID = 0.15  # of a step, that weights may lie beside the grid which they were learned on: what halves leave of it
 AUGMENTED = "augmented.json"  # MODALITY.STEP -> samples changed or left out in training; goes into the record
 
 
@@ -102,18 +104,18 @@ def weight_files(path: Path) -> list[Path]:
 
 
 def save_weights(model: Any, path: Path) -> None:
-    """Write a module's weights in half precision, and round the module to what was written.
+    """Write a module's weights, and round the module to what was written.
 
     What exceeds MOST_BYTES is parted: each encoder has a file of its own then, see ``weight_files``.
     """
     from safetensors.torch import save_file
 
-    halved = round_weights(model)
+    stored = round_weights(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in weight_files(path)[1:]:
         old.unlink()
-    rest = dict(halved)
-    if sum(v.numel() * v.element_size() for v in halved.values()) > MOST_BYTES:
+    rest = dict(stored)
+    if sum(v.numel() * v.element_size() for v in stored.values()) > MOST_BYTES:
         for encoder in getattr(model, "encoders", {}):
             own = {n: rest.pop(n) for n in list(rest) if n.startswith(f"encoders.{encoder}.")}
             save_file(own, str(path.with_suffix(f".{encoder}{path.suffix}")))
@@ -121,11 +123,37 @@ def save_weights(model: Any, path: Path) -> None:
 
 
 def round_weights(model: Any) -> dict[str, Any]:
-    """Round a module's weights to half precision, which is given back by name."""
-    state = {n: v.detach().clone().contiguous() for n, v in model.state_dict().items()}
-    halved = {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
-    model.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in halved.items()})
-    return halved
+    """Round a module's weights to what is written of them, which is given back by name."""
+    stored: dict[str, Any] = {}
+    for name, values in model.state_dict().items():
+        values = values.detach().clone().contiguous()
+        rows = in_8_bits(values) if values.is_floating_point() and values.ndim > 1 else None
+        if rows is not None and bool(((rows[0] * rows[1] - values).abs() <= OFF_GRID * rows[1]).all()):
+            stored |= {name: rows[0], name + SCALE: rows[1]}
+        else:
+            stored[name] = values.half() if values.is_floating_point() else values
+    model.load_state_dict(restored(stored))
+    return stored
+
+
+def in_8_bits(values: Any) -> tuple[Any, Any]:
+    """Weights (out, ...) as int8 of the same shape, and scales (out, 1, ...): the largest of each row is 127."""
+    import torch
+
+    scale = values.abs().amax(tuple(range(1, values.ndim)), keepdim=True).div(LEVELS).clamp_min(TINY)
+    return (values / scale).round().to(torch.int8), scale
+
+
+def restored(stored: dict[str, Any]) -> dict[str, Any]:
+    """Weights in float32 from what was written."""
+    made = {}
+    for name, values in stored.items():
+        scale = stored.get(name + SCALE)
+        if scale is not None:
+            made[name] = values.float() * scale
+        elif not name.endswith(SCALE):
+            made[name] = values.float() if values.is_floating_point() else values
+    return made
 
 
 def load_weights(model: Any, path: Path) -> None:
@@ -147,6 +175,6 @@ def load_weights(model: Any, path: Path) -> None:
             state |= load_file(str(file))
         except SafetensorError as err:
             raise CompileError(f"{file} is damaged: {err}; copy it again") from err
-    load_pruned(model, {n: v.float() if v.is_floating_point() else v for n, v in state.items()})
+    load_pruned(model, restored(state))
     model.eval()
     check_finite(model)

@@ -29,7 +29,8 @@ class Exportable:
     """One graph to be: a module in eval mode, which must not change afterwards (what was exported is remembered).
 
     The module takes ``inputs`` in their order, batch 1, and returns one tensor, a tuple of them, or a mapping with the
-    names ``outputs``. A module with the attribute ``float_only = True`` inside it is never quantized.
+    names ``outputs``. A module with the attribute ``float_only = True`` inside it is never quantized; one with
+    ``float_inputs = True`` computes in float, and its weights alone may have 8 bits.
     """
 
     name: str
@@ -53,9 +54,15 @@ class Exportable:
                 raise CompileError(f"graph {self.name}: {unknown('block', path, blocks(self.module))}")
 
     def float_paths(self, keep: Collection[str]) -> tuple[str, ...]:
-        """The module paths that stay in float: those kept, and those that are ``float_only``."""
-        own = (path for path, module in self.module.named_modules() if getattr(module, "float_only", False))
-        return tuple(sorted({*keep, *own}))
+        """The module paths that compute in float: those kept, and those that are ``float_only``."""
+        return tuple(sorted({*keep, *self._marked("float_only"), *self.weight_paths()}))
+
+    def weight_paths(self) -> tuple[str, ...]:
+        """Those of which the weights alone may be quantized."""
+        return tuple(self._marked("float_inputs"))
+
+    def _marked(self, attribute: str) -> Iterator[str]:
+        return (path for path, module in self.module.named_modules() if getattr(module, attribute, False))
 
     def specs(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
         """Inputs and outputs as the manifest describes them."""

@@ -50,10 +50,12 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
     model = _float_model(graph)
     kept = graph.float_paths(keep)
     treatments = _TREATMENTS[precision]
+    treated = [(layer, treatments[layer.kind]) for layer in model.layers if layer.kind in treatments]
+    outliers = graph.weight_paths()
     treated = [
-        (layer, treatments[layer.kind])
-        for layer in model.layers
-        if layer.kind in treatments and not any(inside(path, kept) for path in layer.paths)
+        (layer, "weights" if any(inside(path, outliers) for path in layer.paths) else how)
+        for layer, how in treated
+        if not any(inside(path, kept) and not inside(path, outliers) for path in layer.paths)
     ]
     ranges: Ranges = {}
     if any(how == "static" for _, how in treated):

@@ -5,18 +5,15 @@ That is the precision which its int8 graphs have, so nothing is lost twice, and 
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from sensorium_compile.checkpoint import WEIGHTS
+from sensorium_compile.checkpoint import SCALE, WEIGHTS, in_8_bits, restored
 from sensorium_compile.errors import CompileError
 from sensorium_compile.model import MultimodalModel
 from sensorium_compile.model.contract import check_finite
 from sensorium_compile.scene.model import STUDENT, ScenePlan, build_scene
 
-SCALE = ".scale"
 LARGE = 4096  # values; smaller tensors are kept in halves
-LEVELS = 127  # symmetric, as the weights of int8 graphs
 
 
 def save_scene(model: MultimodalModel, folder: Path) -> None:
@@ -30,13 +27,10 @@ def save_scene(model: MultimodalModel, folder: Path) -> None:
         elif values.ndim < 2 or values.numel() < LARGE:
             stored[name] = values.half()
         else:
-            rows = values.flatten(1)
-            scale = (rows.abs().amax(1) / LEVELS).clamp_min(1e-12)
-            stored[name] = (rows / scale[:, None]).round().to(torch.int8).reshape(values.shape).contiguous()
-            stored[name + SCALE] = scale
+            stored[name], stored[name + SCALE] = in_8_bits(values)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(stored, str(folder / WEIGHTS))
-    model.load_state_dict(_restored(stored))
+    model.load_state_dict(restored(stored))
 
 
 def load_scene(folder: Path, plan: ScenePlan = STUDENT) -> MultimodalModel:
@@ -49,23 +43,10 @@ def load_scene(folder: Path, plan: ScenePlan = STUDENT) -> MultimodalModel:
         raise CompileError(f"no checkpoint {path}")
     model = build_scene(plan)
     try:
-        model.load_state_dict(_restored(load_file(str(path))))
+        model.load_state_dict(restored(load_file(str(path))))
     except SafetensorError as err:
         raise CompileError(f"{path} is damaged: {err}; copy it again") from err
     except RuntimeError as err:
         raise CompileError(f"{path} is not of this scene model: {str(err).splitlines()[-1].strip()}") from err
     check_finite(model)
     return model.eval()
-
-
-def _restored(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    made = {}
-    for name, values in stored.items():
-        if name.endswith(SCALE):
-            continue
-        scale = stored.get(name + SCALE)
-        if scale is not None:
-            made[name] = values.float() * scale.reshape(-1, *[1] * (values.ndim - 1))
-        else:
-            made[name] = values.float() if values.is_floating_point() else values
-    return made

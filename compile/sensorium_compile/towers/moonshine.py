@@ -103,6 +103,8 @@ class MoonshineTower(Tower):
         self.level = Levelled() if options.level == "loudest" else nn.Identity()
         self.waves = Waves()
         self.conv2, self.conv3 = nn.Conv1d(_WIDTH, inner, 7, 3), nn.Conv1d(inner, _WIDTH, 3, 2)
+        # A few of its inputs are far larger than the rest: in 8 bits they cost spoken digits 4 points, dynamic or not.
+        self.conv3.float_inputs = True  # type: ignore[assignment]
         self.layers = nn.ModuleList([Layer(frames, mlp) for _ in range(options.layers)])
         self.norm = nn.LayerNorm(_WIDTH, bias=False)
         self.pool = StepPool(frames, self.count)

@@ -21,19 +21,23 @@ FOLLOW = 0.05  # of the way that a range goes towards that of a batch
 def rounded(model: nn.Module) -> Iterator[None]:
     """Inside, every linear and convolutional layer computes in 8 bits; afterwards its weights are those 8 bits'.
 
-    Layers inside a module with ``float_only`` are left alone.
+    Layers inside a module with ``float_only`` are left alone; where ``float_inputs`` is set, only weights are rounded.
     """
     layers = list(_layers(model))
     for layer in layers:
         parametrize.register_parametrization(layer, "weight", _RoundedWeight())
+    inner = [layer for layer in layers if not getattr(layer, "float_inputs", False)]
+    for layer in inner:
         layer.add_module("rounded_input", _RoundedInput())
-    hooks = [layer.register_forward_pre_hook(_round_input) for layer in layers]
+    hooks = [layer.register_forward_pre_hook(_round_input) for layer in inner]
     try:
         yield
     finally:
-        for layer, hook in zip(layers, hooks, strict=True):
+        for hook in hooks:
             hook.remove()
+        for layer in inner:
             del layer.rounded_input
+        for layer in layers:
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
