@@ -20,6 +20,7 @@ MOST_BYTES = 8_000_000  # of one file in a repository
 WEIGHTS, RECORD, CALIBRATION = "student.safetensors", "record.json", "calibration.json"
 SCALE, LEVELS, TINY = ".scale", 127, 1e-12  # of weights in 8 bits: symmetric, as in int8 graphs
 OFF_GRID = 0.15  # of a step, that weights may lie beside the grid which they were learned on: what halves leave of it
+MATRIX = 4096  # values; smaller tensors are kept in halves
 AUGMENTED = "augmented.json"  # MODALITY.STEP -> samples changed or left out in training; goes into the record
 
 
@@ -103,14 +104,14 @@ def weight_files(path: Path) -> list[Path]:
     return [path, *sorted(path.parent.glob(f"{path.stem}.*{path.suffix}"))]
 
 
-def save_weights(model: Any, path: Path) -> None:
-    """Write a module's weights, and round the module to what was written.
+def save_weights(model: Any, path: Path, *, small: bool = False) -> None:
+    """Write a module's weights, and round the module to what was written; see ``round_weights``.
 
     What exceeds MOST_BYTES is parted: each encoder has a file of its own then, see ``weight_files``.
     """
     from safetensors.torch import save_file
 
-    stored = round_weights(model)
+    stored = round_weights(model, small=small)
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in weight_files(path)[1:]:
         old.unlink()
@@ -122,13 +123,18 @@ def save_weights(model: Any, path: Path) -> None:
     save_file(rest, str(path))
 
 
-def round_weights(model: Any) -> dict[str, Any]:
-    """Round a module's weights to what is written of them, which is given back by name."""
+def round_weights(model: Any, *, small: bool = False) -> dict[str, Any]:
+    """Round a module's weights to what is written of them, which is given back by name.
+
+    ``small``: where halves of them would exceed MOST_BYTES, its matrices are rounded to 8 bits and a scale a row.
+    """
     stored: dict[str, Any] = {}
+    tight = small and 2 * sum(v.numel() for v in model.state_dict().values()) > MOST_BYTES
     for name, values in model.state_dict().items():
         values = values.detach().clone().contiguous()
         rows = in_8_bits(values) if values.is_floating_point() and values.ndim > 1 else None
-        if rows is not None and bool(((rows[0] * rows[1] - values).abs() <= OFF_GRID * rows[1]).all()):
+        matrix = tight and values.numel() >= MATRIX
+        if rows is not None and (matrix or bool(((rows[0] * rows[1] - values).abs() <= OFF_GRID * rows[1]).all())):
             stored |= {name: rows[0], name + SCALE: rows[1]}
         else:
             stored[name] = values.half() if values.is_floating_point() else values

@@ -67,7 +67,7 @@ def train_student(
         distil(student, teacher, recipe.head.name, draw, again, recipe.distil, replace(own, name="pruned student"))
     if in_8_bits:
         _distil_rounded(recipe, data, teacher, student, replace(own, name="student in 8 bits"))
-    _save(student, run, "student.safetensors")
+    _save(student, run, "student.safetensors", small=True)
     if run.here.first:
         whole.unlink(missing_ok=True)
         (run.folder / AUGMENTED).write_text(json.dumps(own.counts, indent=1, sort_keys=True), encoding="utf-8")
@@ -79,7 +79,7 @@ def train_rounded(
 ) -> None:
     """The student distilled further with its layers rounded to 8 bits, in place; also written to the run's folder."""
     _distil_rounded(recipe, data, teacher, student, replace(run, name="student in 8 bits", counts=Counter()))
-    _save(student, run, "student.safetensors")
+    _save(student, run, "student.safetensors", small=True)
 
 
 def _distil_rounded(
@@ -100,12 +100,12 @@ def _take_up(student: MultimodalModel, run: Run, path: Path) -> None:
     run.counts.update(state["counts"])
 
 
-def _save(model: MultimodalModel, run: Run, name: str) -> None:
+def _save(model: MultimodalModel, run: Run, name: str, *, small: bool = False) -> None:
     """Write the weights; every process rounds its own to what was written, or their teachers would differ."""
     if run.here.first:
-        save_weights(model, run.folder / name)
+        save_weights(model, run.folder / name, small=small)
     else:
-        round_weights(model)
+        round_weights(model, small=small)
 
 
 def fit_statistics(model: MultimodalModel, recipe: ModelRecipe, data: Data) -> None:
