@@ -5,6 +5,7 @@ for exactly those graphs whose bytes are the recorded ones; of others only their
 that is what the report then says.
 """
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,14 +33,14 @@ from sensorium_compile.report import StageRow, write_report
 from sensorium_compile.stages import Stages
 from sensorium_compile.variants import ROLE, Variant, Variants
 from sensorium_compile.verify import pareto
-from sensorium_compile.verify.golden import Parity, golden_samples
-from sensorium_compile.verify.measure import FormLatency, measure
-from sensorium_compile.verify.opened import OpenedModel
+from sensorium_compile.verify.golden import golden_samples
+from sensorium_compile.verify.measure import ROUNDS, FormLatency, measure
 from sensorium_compile.zoo import Weights
 from sensorium_compile.zoo.errors import PullError
 
 PART = "model"
 JUDGES = 2
+GLANCES = 8  # rounds of timing by which precisions are mixed; the forms are timed again after that
 REPAIRS = 4  # blocks that it may keep in float
 
 
@@ -159,18 +160,18 @@ def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
     candidates = {c.name: c for c in lowered.candidates}
     samples = golden_samples(config.modalities)
     with diary.stage("measure", "every form in turn, one thread"):
-        opened = {name: c.open() for name, c in candidates.items()}
-        times = _measured(opened, teacher.open(), samples, progress)
-        candidates |= _mixes(candidates, times)
+        candidates |= _mixes(candidates, _measured(candidates, samples, progress, GLANCES))
+        times = _measured({"teacher": teacher, **candidates}, samples, progress)
     bench = Bench(recipe, config, material, lowering)
     with diary.stage("verify", "against PyTorch on golden samples, every subset of senses"):
         parities = {name: bench.parity(candidate, samples) for name, candidate in candidates.items()}
-    with diary.stage("gate", "accuracy for every subset of senses"):
-        candidates, parities = _searched(bench, candidates, parities, samples)
-        opened = {name: c.open() for name, c in candidates.items()}
-        times = _measured(opened, teacher.open(), samples, progress)
-        with ThreadPoolExecutor(JUDGES) as pool:  # backends let go of the interpreter while they compute
-            judged = list(pool.map(lambda c: bench.judged(c, parities[c.name], times), candidates.values()))
+    # Backends let go of the interpreter while they compute.
+    with diary.stage("gate", "accuracy for every subset of senses"), ThreadPoolExecutor(JUDGES) as pool:
+        judged = list(pool.map(lambda c: bench.judged(c, parities[c.name], times), candidates.values()))
+    with diary.stage("search", "blocks in float, where a form that was refused is faster than those that passed"):
+        found = {one.name: one for one in _searched(bench, judged)}
+        times |= _measured(found, samples, progress)
+        judged += [bench.judged(one, bench.parity(one, samples), times) for one in found.values()]
     return _Tried(bench, judged, lowered.refused, times, teacher.size_bytes)
 
 
@@ -221,11 +222,11 @@ def _teacher(recipe: ModelRecipe, material: Material, stages: Stages) -> Candida
 
 
 def _measured(
-    opened: Mapping[str, OpenedModel], teacher: OpenedModel, samples: Mapping[str, Array], progress: Progress
+    forms: Mapping[str, Candidate], samples: Mapping[str, Array], progress: Progress, rounds: int = ROUNDS
 ) -> dict[str, FormLatency]:
     one = {name: given[:1] for name, given in samples.items()}
-    forms = {"teacher": teacher, **opened}
-    return measure(forms, one, progress=lambda done, total: progress("measuring", done, total))
+    opened = {name: form.open() for name, form in forms.items()}
+    return measure(opened, one, rounds=rounds, progress=lambda done, total: progress("measuring", done, total))
 
 
 def _mixes(candidates: Mapping[str, Candidate], times: Mapping[str, FormLatency]) -> dict[str, Candidate]:
@@ -240,26 +241,23 @@ def _mixes(candidates: Mapping[str, Candidate], times: Mapping[str, FormLatency]
     return made
 
 
-def _searched(
-    bench: Bench, candidates: Mapping[str, Candidate], parities: Mapping[str, Parity], samples: Mapping[str, Array]
-) -> tuple[dict[str, Candidate], dict[str, Parity]]:
-    """Candidates that lose too much, with the blocks that cost most kept in float."""
-    made, told = dict(candidates), dict(parities)
+def _searched(bench: Bench, judged: Sequence[Judged]) -> Iterator[Candidate]:
+    """Forms that lost too much, with the blocks that cost most kept in float."""
     if bench.material.data is None:
-        return made, told
+        return
     allowed = 1 - bench.recipe.gate.min_agreement
-    for candidate in candidates.values():
-        if candidate.precision not in ("int8-static", "mixed") or candidate.backend != "onnxruntime":
+    fastest = min((one.latency.ms for one in judged if one.verdict.passed), default=math.inf)
+    for one in judged:
+        candidate = one.candidate
+        if one.verdict.passed or one.latency.ms >= fastest or candidate.backend != "onnxruntime":
             continue
-        if bench.loss(candidate) <= allowed:
+        if candidate.precision not in ("int8-static", "mixed") or bench.loss(candidate) <= allowed:
             continue
         try:
             better = repaired(bench.lowering, candidate, bench.loss, allowed, REPAIRS)
         except CompileError:
             continue  # it stays as it is, and the gate says why it is refused
-        better = Candidate(better.backend, f"{better.precision} searched", better.graphs, better.kept)
-        made[better.name], told[better.name] = better, bench.parity(better, samples)
-    return made, told
+        yield Candidate(better.backend, f"{better.precision} searched", better.graphs, better.kept)
 
 
 def _choice(one: Judged) -> pareto.Choice:
