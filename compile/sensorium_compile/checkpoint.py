@@ -157,7 +157,7 @@ def restored(stored: dict[str, Any]) -> dict[str, Any]:
         scale = stored.get(name + SCALE)
         if scale is not None:
             made[name] = values.float() * scale
-        elif not name.endswith(SCALE):
+        elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in stored):  # a module may call its own tensor so
             made[name] = values.float() if values.is_floating_point() else values
     return made
 
