@@ -110,7 +110,8 @@ def report_of(
     told: dict[str, object] = {}
     if chosen.scores is not None and outcome.student is not None:
         told = dict(shipped_figures(chosen.scores, outcome.student))
-    notes = list(outcome.left_out)
+    record = outcome.material.record
+    notes = [*outcome.left_out, *(record.notes if record is not None else ())]
     notes += [f"not tried: {name}: {why}" for name, why in outcome.refused.items()]
     if chosen.scores is None:
         notes.append(UNMEASURED)
@@ -160,6 +161,7 @@ def record_of(outcome: Outcome, judged: Sequence[Judged], temperature: Mapping[s
         data=_told(outcome.material),
         subsets=subsets,
         temperature=dict(temperature),
+        notes=before.notes if before is not None else (),
         hard=(dict(before.hard) if before is not None else {})
         | {form: {cell: _row_of(told) for cell, told in cells.items()} for form, cells in outcome.hard.items()},
         forms={

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -349,6 +350,13 @@ def test_recorded_noises_are_mixed_into_what_is_trained_on_and_counted(folder: P
     sampler(noisy, read, noisy.student.training, counts)(np.random.default_rng(0), 32)
     assert counts["audio.noise.pool"] == counts["audio.noise"] > 0
     assert not load_data(noisy, folder, extra=False).noises
+    write_data(tmp_path)
+    (tmp_path / "esc10" / "rain").mkdir(parents=True)
+    shutil.copy(tmp_path / "sounds" / "red" / "0.wav", tmp_path / "esc10" / "rain" / "1-0.wav")
+    usual = recipe(('path = "sounds"\n', 'path = "sounds"\nnoises = { reader = "esc10" }\n'))
+    assert (
+        len(load_data(usual, tmp_path).noises["audio"]) == 1
+    )  # where it looks by itself
     wrong = recipe(('path = "pictures"\n', 'path = "pictures"\nnoises = { reader = "audio_folders" }\n'))
     with pytest.raises(CompileError, match=r"modalities\.vision\.noises: only sound has noises"):
         load_data(wrong, folder)

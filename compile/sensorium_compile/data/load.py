@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.inputs import SoundInput
+from sensorium.inputs import InputSpec, SoundInput
 from sensorium.samples import Array
 from sensorium_compile.data.clean import clean, leaks
 from sensorium_compile.data.examples import NONE, Examples, Pool
@@ -110,12 +110,16 @@ def _read(
     progress: Callable[[str, int, int], None],
     counts: Counts,
 ) -> Pool:
-    values: dict[str, object] = {"path": source.path, **source.options} if source.path else dict(source.options)
-    options = Options(values, Told(progress, counts))
-    pool = find_reader(source.reader)(folder, plan.input, recipe.head.labels, options)
+    pool = _pool(source, plan.input, recipe.head.labels, folder, Told(progress, counts))
     pool, gone = clean(pool) if recipe.pairing == "label" else (pool, Counts())
     counts.merge(gone)
     return pool
+
+
+def _pool(source: ReaderPlan, spec: InputSpec, labels: tuple[str, ...], folder: Path, told: Told) -> Pool:
+    """What a source reads; without a path of its own, where its reader looks by itself."""
+    values: dict[str, object] = {"path": source.path, **source.options} if source.path else dict(source.options)
+    return find_reader(source.reader)(folder, spec, labels, Options(values, told))
 
 
 def _noises(recipe: ModelRecipe, folder: Path, progress: Progress) -> dict[str, Array]:
@@ -127,8 +131,7 @@ def _noises(recipe: ModelRecipe, folder: Path, progress: Progress) -> dict[str, 
         if not isinstance(plan.input, SoundInput):
             raise CompileError(f"modalities.{name}.noises: only sound has noises; {name} is of kind {plan.input.kind}")
         spec = plan.input.model_copy(update={"samples": round(NOISE_S * plan.input.rate_hz)})
-        options = Options({"path": plan.noises.path, **plan.noises.options}, Told(progress, Counts()))
-        made[name] = find_reader(plan.noises.reader)(folder, spec, (), options).samples
+        made[name] = _pool(plan.noises, spec, (), folder, Told(progress)).samples
     return made
 
 
