@@ -354,9 +354,7 @@ def test_recorded_noises_are_mixed_into_what_is_trained_on_and_counted(folder: P
     (tmp_path / "esc10" / "rain").mkdir(parents=True)
     shutil.copy(tmp_path / "sounds" / "red" / "0.wav", tmp_path / "esc10" / "rain" / "1-0.wav")
     usual = recipe(('path = "sounds"\n', 'path = "sounds"\nnoises = { reader = "esc10" }\n'))
-    assert (
-        len(load_data(usual, tmp_path).noises["audio"]) == 1
-    )  # where it looks by itself
+    assert len(load_data(usual, tmp_path).noises["audio"]) == 1  # where it looks by itself
     wrong = recipe(('path = "pictures"\n', 'path = "pictures"\nnoises = { reader = "audio_folders" }\n'))
     with pytest.raises(CompileError, match=r"modalities\.vision\.noises: only sound has noises"):
         load_data(wrong, folder)
