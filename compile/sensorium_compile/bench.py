@@ -28,7 +28,7 @@ from sensorium_compile.verify.gate import POINTS, Form, Rules, Scores, SubsetFig
 from sensorium_compile.verify.golden import Parity, check_parity
 from sensorium_compile.verify.hard import hard_table
 from sensorium_compile.verify.measure import FormLatency
-from sensorium_compile.verify.opened import OpenedModel
+from sensorium_compile.verify.opened import Memory, OpenedModel
 
 SEARCH_EXAMPLES = 160  # of the training side, for the search over blocks
 FEW = 100  # held-out examples that every form answers first
@@ -49,7 +49,7 @@ class Bench:
     student: Scores | None = field(init=False, default=None)
     teacher: Scores | None = field(init=False, default=None)
     teacher_model: OpenedModel | None = field(init=False, default=None)
-    _tokens: dict[tuple[str, str], Array] = field(init=False, default_factory=dict)
+    _memory: Memory = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.eager = open_eager(self.material.student, self.config.modalities)
@@ -82,7 +82,7 @@ class Bench:
         reasons = [] if parity.finite else ["its output is not finite"]
         if self.material.data is not None and self.student is not None:
             rules = Rules(gate.max_drop, min_agreement=gate.min_agreement)
-            opened = candidate.open()
+            opened = self._opened(candidate)
             scores, wanted = self._scores(opened, self.few), self.few_wanted
             if not _hopeless(scores, wanted):
                 scores, wanted = self._scores(opened, self.material.data.test), self.student
@@ -113,20 +113,21 @@ class Bench:
 
     def loss(self, candidate: Candidate) -> float:
         """Share of decisions that differ from PyTorch's in the worst subset, on samples of the training side."""
-        form = candidate.open()
-        keys = {name: hashlib.sha256(graph.model).hexdigest() for name, graph in candidate.graphs.items()}
-        wanted = self._decisions(self.eager, dict.fromkeys(keys, "eager"))
-        given = self._decisions(form, keys)
+        given, wanted = self._decisions(self._opened(candidate)), self._wanted
         return max(float((wanted[subset] != given[subset]).mean()) for subset in wanted)
 
-    def _decisions(self, form: OpenedModel, keys: Mapping[str, str]) -> dict[str, Array]:
-        """Decisions by subset; tokens that the same encoder made before are not made again."""
-        tokens = {}
-        for modality, samples in self.search_samples.items():
-            key = (modality, keys[modality])
-            if key not in self._tokens:
-                self._tokens[key] = form.encode(modality, samples)
-            tokens[modality] = self._tokens[key]
+    @cached_property
+    def _wanted(self) -> dict[str, Array]:
+        return self._decisions(self.eager)
+
+    def _opened(self, candidate: Candidate) -> OpenedModel:
+        """With encoders that answer at once what the same encoder of another form was asked."""
+        names = {name: hashlib.sha256(graph.model).hexdigest() for name, graph in candidate.graphs.items()}
+        return candidate.open().remembering(names, self._memory)
+
+    def _decisions(self, form: OpenedModel) -> dict[str, Array]:
+        """Decisions by subset."""
+        tokens = {modality: form.encode(modality, samples) for modality, samples in self.search_samples.items()}
         masks = subsets(form.modalities)
         outputs = {name: next(iter(form.fuse(tokens, mask).values())) for name, mask in masks.items()}
         if self.space is not None:

@@ -8,7 +8,7 @@ from sensorium_compile.data.examples import Examples, Pool
 from sensorium_compile.errors import CompileError
 from sensorium_compile.verify.evaluate import predict, score
 from sensorium_compile.verify.gate import figures
-from sensorium_compile.verify.opened import OpenedModel
+from sensorium_compile.verify.opened import Memory, OpenedModel
 
 
 class Counting:
@@ -58,6 +58,20 @@ def test_encoders_run_once_a_sample_and_the_fusion_once_a_combination(model: Ope
     assert all(len(one.examples) == 18 for one in answers.values())
     told = figures(score(answers, twice, tiny_model.CONFIG))
     assert {one.n for one in told.values()} == {9}, "what was answered before is no new evidence"
+
+
+def test_forms_that_share_an_encoder_ask_it_once(model: OpenedModel) -> None:
+    memory: Memory = {}
+    names = {"vision": "a", "audio": "b"}
+    examples = tiny_model.examples(9)
+    plain = predict(model, examples, tiny_model.CONFIG.modalities)
+    again = [predict(model.remembering(names, memory), examples, tiny_model.CONFIG.modalities) for _ in range(2)]
+    assert [graph.runs for graph in model.encoders.values()] == [18, 18]  # type: ignore[attr-defined]
+    for one in again:
+        np.testing.assert_array_equal(one["vision+audio"].outputs["digit"], plain["vision+audio"].outputs["digit"])
+    other = model.remembering({"vision": "other", "audio": "b"}, memory)
+    predict(other, examples, tiny_model.CONFIG.modalities)
+    assert [graph.runs for graph in model.encoders.values()] == [27, 18]  # type: ignore[attr-defined]
 
 
 def test_equal_texts_are_encoded_once() -> None:

@@ -114,6 +114,15 @@ def test_it_exports(weights: Weights, options: dict[str, object]) -> None:
     check_exports(build_tower(MOONSHINE, Sound(), options, weights), _sound())
 
 
+def test_a_clip_bounds_what_the_third_convolution_is_given(weights: Weights) -> None:
+    given: dict[str, float] = {}
+    for name, options in (("free", {}), ("clipped", {"clip": 4.0})):
+        tower = build_tower(MOONSHINE, Sound(), options, weights).eval()
+        tower.conv3.register_forward_pre_hook(lambda _, args, name=name: given.update({name: float(args[0].max())}))
+        _tokens(tower, _sound())
+    assert given["clipped"] == 4.0 < given["free"]
+
+
 def test_every_weight_is_trained(weights: Weights) -> None:
     tower = build_tower(MOONSHINE, Sound(), {"width": 8, "layers": 2}, weights)
     (tower(_sound(batch=2)) * torch.arange(8)).sum().backward()

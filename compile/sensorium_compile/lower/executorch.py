@@ -3,7 +3,8 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import fx
 from torch.export import ExportedProgram
+from torch.fx.traceback import NodeSource
 
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
@@ -45,7 +47,7 @@ def missing() -> str | None:
 
 def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Collection[str] = ()) -> GraphDraft:
     """The graph as .pte. ``int8-static`` is static convolutions with dynamic linear layers."""
-    with silent(), torch.no_grad():
+    with silent(), _origins_shared(), torch.no_grad():
         try:
             model, notes = _lowered(graph, precision, calibration, graph.float_paths(keep))
         except CompileError:
@@ -64,6 +66,16 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
         notes=notes,
         tools=TOOLS,
     )
+
+
+@contextmanager
+def _origins_shared() -> Iterator[None]:
+    """Each pass copies the whole history of every node, which nobody changes: a fifth of all the time."""
+    NodeSource.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del NodeSource.__deepcopy__  # type: ignore[attr-defined]
 
 
 def _lowered(graph: Exportable, precision: str, calibration: Calibration, kept: tuple[str, ...]) -> _Made:

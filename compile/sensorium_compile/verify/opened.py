@@ -1,20 +1,52 @@
 """A learned model as graphs that a backend runs: an encoder for each sense, and the fusion."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorium.backends import Graph, open_graph
-from sensorium.bundle import GraphEntry, Part
+from sensorium.bundle import GraphEntry, Part, TensorSpec
 from sensorium.learned.config import FUSION, PRESENCE, SAMPLE, TOKENS
 from sensorium.samples import Array
 from sensorium_compile.errors import CompileError
 
 BATCH = 64  # for graphs that take any number
+
+Memory: TypeAlias = dict[tuple[str, bytes], dict[str, Array]]  # (graph, what it was fed) -> what it gave
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Remembered:
+    """A graph that runs once for each input: forms share encoders, and a few examples are asked before all."""
+
+    graph: Graph
+    name: str  # graphs of one name give the same
+    memory: Memory
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """See Graph."""
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """See Graph."""
+        return self.graph.outputs
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """See Graph."""
+        fed = hashlib.blake2b()
+        for value in feeds.values():
+            fed.update(np.ascontiguousarray(value).data)
+        key = (self.name, fed.digest())
+        if key not in self.memory:
+            self.memory[key] = self.graph.run(feeds)
+        return self.memory[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +86,10 @@ class OpenedModel:
         return cls.open(
             {name: (entry, part.bundle.locate(entry.file)) for name, entry in entries.items()}, threads=threads
         )
+
+    def remembering(self, names: Mapping[str, str], memory: Memory) -> Self:
+        """The same with encoders that remember; ``names`` gives what identifies each, such as its digest."""
+        return replace(self, encoders={n: Remembered(g, names[n], memory) for n, g in self.encoders.items()})
 
     @property
     def modalities(self) -> tuple[str, ...]:
