@@ -3,9 +3,11 @@
 NAME/student.safetensors   the weights: 8 bits and a scale a row where they were learned so, else half precision
 NAME/record.json           recipe, seed, figures on data that it never saw, tools, licences
 NAME/calibration.json      ranges of activations (no samples), so that it is quantized the same without the data
+NAME/variant-*             the same of variants with narrower towers
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +87,35 @@ def read_record(folder: Path) -> Record:
 def digest(folder: Path) -> str:
     """One hash over all that a checkpoint holds."""
     total = hashlib.sha256()
-    for path in (*weight_files(folder / WEIGHTS), folder / RECORD, folder / CALIBRATION):
+    ranges = sorted(folder.glob(f"*.{CALIBRATION}"))
+    for path in (*all_weights(folder), folder / RECORD, folder / CALIBRATION, *ranges):
         total.update(path.read_bytes() if path.is_file() else b"-")
     return total.hexdigest()
 
 
-def save_checkpoint(out: Path, trained: Path, record: Record, calibration: str) -> None:
-    """Lay a trained student, its record and its ranges out as they ship."""
+def save_checkpoint(out: Path, trained: Path, record: Record, calibrations: Mapping[str, str]) -> None:
+    """Lay a trained student, its variants, its record and the ranges (file -> JSON) out as they ship."""
     out.mkdir(parents=True, exist_ok=True)
-    for path in weight_files(trained / WEIGHTS):
+    for path in all_weights(trained):
         (out / path.name).write_bytes(path.read_bytes())
     (out / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (out / CALIBRATION).write_text(calibration, encoding="utf-8")
+    for name, calibration in calibrations.items():
+        (out / name).write_text(calibration, encoding="utf-8")
+
+
+def variant_file(name: str) -> str:
+    """The weights of a variant that was trained."""
+    return f"variant-{name}{Path(WEIGHTS).suffix}"
+
+
+def calibration_file(weights: str) -> str:
+    """The ranges that go with weights of that name."""
+    return CALIBRATION if weights == WEIGHTS else f"{Path(weights).stem}.{CALIBRATION}"
+
+
+def all_weights(folder: Path) -> list[Path]:
+    """The student's files, then its variants'."""
+    return [*weight_files(folder / WEIGHTS), *sorted(folder.glob(variant_file("*")))]
 
 
 def weight_files(path: Path) -> list[Path]:

@@ -77,53 +77,26 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
             stages=stages,
             progress=progress,
         )
-    tried = _try_forms(job, material, diary)
-    needed = recipe.qat.steps and recipe.qat.when == "needed" and not tried.quantized
-    if needed and material.data is not None and material.teacher is not None:
-        with diary.stage("distil in 8 bits", "no quantized form passed the gate"):
-            material = rounded_material(material, stages, progress)
-        tried = _try_forms(job, material, diary)
-    bench, config, judged = tried.bench, tried.bench.config, tried.judged
-    choices = tuple(_choice(one) for one in judged)
-    if not pareto.front(choices):
-        pareto.pick(choices)  # raises, and says why each was refused
+    material, tried = _gated_forms(job, material, diary)
+    choices = tuple(_choice(one) for one in tried.judged)
     front = {choice.key for choice in pareto.front(choices)}
-    variants: dict[str, list[Variant]] = {}
-    if recipe.variants:
-        with diary.stage("variants", "the forms on the front, on smaller inputs"):
-            maker = Variants(bench, stages)
-            variants = {one.candidate.key: maker.of(one) for one in judged if one.candidate.key in front}
+    if not front:
+        pareto.pick(choices)  # raises, and says why each was refused
+    best = [one for one in tried.judged if one.candidate.key in front]
+    variants, calibrations = _variants(tried.bench, best, diary)
     ready, left_out = _ready(recipe, weights)
-    hard = {}
-    if job.hard is not None:
-        with diary.stage("hard protocol"):
-            hard = bench.hard_tables(load_scenery(job.hard), progress)
-    outcome = Outcome(
-        job=job,
-        recipe=recipe,
-        config=config,
-        material=material,
-        teacher=bench.teacher,
-        student=bench.student,
-        refused=tried.refused,
-        left_out=left_out,
-        stages=diary.rows,
-        times=tried.times,
-        teacher_bytes=tried.teacher_bytes,
-        hard=hard,
-    )
-    for one in judged:
-        if one.candidate.key in front:
-            bundle = folder / BUNDLES / one.candidate.key
-            own = variants.get(one.candidate.key, [])
-            pack(recipe.name, job.target, {**parts_of(outcome, one.candidate, own), **ready}, bundle)
-            rows = [(variant.name, variant.judged) for variant in own]
-            write_report(report_of(outcome, judged, one, front, time.monotonic() - began, rows), bundle)
+    outcome = _outcome(job, material, tried, left_out, diary)
+    for one in best:
+        bundle, own = folder / BUNDLES / one.candidate.key, variants[one.candidate.key]
+        pack(recipe.name, job.target, {**parts_of(outcome, one.candidate, own), **ready}, bundle)
+        rows = [(variant.name, variant.judged) for variant in own]
+        write_report(report_of(outcome, tried.judged, one, front, time.monotonic() - began, rows), bundle)
     pareto.save(folder / CHOICES, choices)
     if material.data is not None:
         smaller = [variant.judged for own in variants.values() for variant in own]
-        record = record_of(outcome, [*judged, *smaller], config.temperature)
-        checkpoint.save_checkpoint(folder / CHECKPOINT, material.folder, record, material.calibration.to_json())
+        record = record_of(outcome, [*tried.judged, *smaller], tried.bench.config.temperature)
+        calibrations[checkpoint.CALIBRATION] = material.calibration.to_json()
+        checkpoint.save_checkpoint(folder / CHECKPOINT, material.folder, record, calibrations)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +118,48 @@ class _Tried:
         )
 
 
+def _gated_forms(job: Job, material: Material, diary: Diary) -> tuple[Material, _Tried]:
+    """Every form; where the recipe has it and none in 8 bits passed, those of a student taught with rounding too."""
+    tried = _try_forms(job, material, diary)
+    needed = material.recipe.qat.steps and material.recipe.qat.when == "needed" and not tried.quantized
+    if not needed or material.data is None or material.teacher is None:
+        return material, tried
+    with diary.stage("distil in 8 bits", "no quantized form passed the gate"):
+        material = rounded_material(material, diary.stages, diary.progress)
+    return material, _try_forms(job, material, diary)
+
+
+def _variants(bench: Bench, best: Sequence[Judged], diary: Diary) -> tuple[dict[str, list[Variant]], dict[str, str]]:
+    """Of each form its variants, which are none where the recipe asks for none; and their ranges, file -> JSON."""
+    if not bench.recipe.variants:
+        return {one.candidate.key: [] for one in best}, {}
+    with diary.stage("variants", "the forms on the front, smaller"):
+        maker = Variants(bench, diary.stages)
+        return {one.candidate.key: maker.of(one) for one in best}, maker.calibrations()
+
+
+def _outcome(job: Job, material: Material, tried: _Tried, left_out: Sequence[str], diary: Diary) -> Outcome:
+    """All that is told of the run."""
+    bench, hard = tried.bench, {}
+    if job.hard is not None:
+        with diary.stage("hard protocol"):
+            hard = bench.hard_tables(load_scenery(job.hard), diary.progress)
+    return Outcome(
+        job=job,
+        recipe=material.recipe,
+        config=bench.config,
+        material=material,
+        teacher=bench.teacher,
+        student=bench.student,
+        refused=tried.refused,
+        left_out=left_out,
+        stages=diary.rows,
+        times=tried.times,
+        teacher_bytes=tried.teacher_bytes,
+        hard=hard,
+    )
+
+
 def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
     """Lower, measure, verify, judge."""
     recipe, stages, progress = job.recipe, diary.stages, diary.progress
@@ -162,7 +177,8 @@ def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
     with diary.stage("measure", "every form in turn, one thread"):
         candidates |= _mixes(candidates, _measured(candidates, samples, progress, GLANCES))
         times = _measured({"teacher": teacher, **candidates}, samples, progress)
-    bench = Bench(recipe, config, material, lowering)
+    with diary.stage("answer", "held-out examples, by teacher and student in PyTorch"):
+        bench = Bench(recipe, config, material, lowering)
     with diary.stage("verify", "against PyTorch on golden samples, every subset of senses"):
         parities = {name: bench.parity(candidate, samples) for name, candidate in candidates.items()}
     # Backends let go of the interpreter while they compute.

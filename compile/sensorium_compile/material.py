@@ -79,7 +79,8 @@ def find_material(
     load_weights(student, folder / WEIGHTS)  # fits layers to what it loads, so the head is looked at again
     check_model(student, example_samples(recipe), head_sizes(recipe))
     record = checkpoint.read_record(folder) if (folder / RECORD).is_file() else None
-    return Material(recipe, student, folder, record, teacher, loaded, _calibration(recipe, student, folder, loaded))
+    calibration = find_calibration(recipe, student, folder / CALIBRATION, loaded)
+    return Material(recipe, student, folder, record, teacher, loaded, calibration)
 
 
 def _train(
@@ -102,6 +103,7 @@ def _train(
         train_student(recipe, loaded, weights, teacher, Run("student", folder, progress=progress))
 
     plans = recipe.model_dump(mode="json", include={"student", "distil", "prune", "teacher"})
+    plans["variants"] = {n: v.model_dump(mode="json") for n, v in recipe.variants.items() if v.steps}
     return taught / TEACHER, stages.run("distil", common | plans, distil_into)
 
 
@@ -117,7 +119,8 @@ def rounded_material(material: Material, stages: Stages, progress: Progress) -> 
         student = build_model(recipe, recipe.student, None)
         load_weights(student, material.folder / WEIGHTS)
         train_rounded(recipe, data, teacher, student, Run("student", folder, progress=progress))
-        for name in (AUGMENTED, TEACHER):
+        variants = [path.name for path in material.folder.glob(checkpoint.variant_file("*"))]
+        for name in (AUGMENTED, TEACHER, *variants):
             if (material.folder / name).is_file():
                 shutil.copy2(material.folder / name, folder)
 
@@ -132,9 +135,8 @@ def rounded_material(material: Material, stages: Stages, progress: Progress) -> 
     return replace(material, student=student.eval(), folder=folder, record=None, calibration=calibration)
 
 
-def _calibration(recipe: ModelRecipe, student: MultimodalModel, folder: Path, data: Data | None) -> Calibration:
+def find_calibration(recipe: ModelRecipe, student: MultimodalModel, recorded: Path, data: Data | None) -> Calibration:
     """Ranges that travel with the checkpoint; else samples of the training side, every subset of senses among them."""
-    recorded = folder / CALIBRATION
     if recorded.is_file():
         return Calibration.from_json(recorded.read_text(encoding="utf-8"))
     return Calibration(calibration_feeds(recipe, student, data)) if data is not None else Calibration()

@@ -115,10 +115,23 @@ class QatPlan(_Table):
 
 
 class VariantPlan(_Table):
-    """The student on smaller inputs, for a chip that is late or hot."""
+    """The student on smaller inputs, with narrower towers, or both, for a chip that is late or hot.
 
-    inputs: dict[str, dict[str, JsonValue]] = Field(min_length=1)  # modality -> keys of its input that are other
+    Narrower towers are distilled on the student's own inputs, from its weights where they fit.
+    """
+
+    inputs: dict[str, dict[str, JsonValue]] = {}  # modality -> keys of its input that are other
+    towers: dict[str, dict[str, JsonValue]] = {}  # modality -> options of the student's tower that are other
+    steps: Annotated[int, Field(ge=0)] = 0  # of distillation, where towers are other
     max_drop: Annotated[float, Field(ge=0)] = 5.0  # points of accuracy in the worst subset, against the student
+
+    @model_validator(mode="after")
+    def _is_smaller(self) -> "VariantPlan":
+        if not self.inputs and not self.towers:
+            raise ValueError("give inputs, towers or both")
+        if bool(self.towers) != bool(self.steps):
+            raise ValueError(f"other towers are distilled: give towers and steps; steps is {self.steps}")
+        return self
 
     def input_of(self, modality: str, given: InputSpec) -> InputSpec:
         """The modality's input in this variant; raises ValueError where it cannot be that."""
@@ -128,6 +141,14 @@ class VariantPlan(_Table):
         if given.kind not in ("image", "sound"):
             raise ValueError(f"{modality} is of kind {given.kind}; what can be smaller: image, sound")
         return type(given).model_validate(given.model_dump() | changes)
+
+    def student_of(self, given: ModelPlan) -> ModelPlan:
+        """The student in this variant."""
+        if not self.steps:
+            return given
+        towers = {name: {**own, **self.towers.get(name, {})} for name, own in given.towers.items()}
+        training = given.training.model_copy(update={"steps": self.steps, "seed": given.training.seed + 3})
+        return given.model_copy(update={"towers": towers, "training": training})
 
 
 class GatePlan(_Table):
@@ -197,7 +218,7 @@ class ModelRecipe(_Table):
                 find_builder(name)
             except CompileError as err:
                 raise ValueError(str(err)) from err
-        named = [modality for variant in self.variants.values() for modality in variant.inputs]
+        named = [name for variant in self.variants.values() for name in (*variant.inputs, *variant.towers)]
         for key in (*self.augment, *self.split.hold_out, *named):
             if key not in self.modalities:
                 raise ValueError(unknown("modality", key, self.modalities))

@@ -1,7 +1,8 @@
-"""Variants of what ships, for a chip that is late or hot: the same student on smaller inputs, in the same bundle.
+"""Variants of what ships, for a chip that is late or hot: smaller inputs, narrower towers, in the same bundle.
 
-A variant is a part of role ``variant`` with graphs and inputs of its own; its heads are the model's. It was not trained
-apart: what it costs is measured against the student on its usual inputs, for every subset of senses.
+A variant is a part of role ``variant`` with graphs and inputs of its own; its heads are the model's. Smaller inputs
+need no training, narrower towers were distilled beside the student. What a variant costs is measured against the
+student on its usual inputs, for every subset of senses.
 """
 
 from collections.abc import Mapping
@@ -14,10 +15,10 @@ from sensorium.learned.config import ModelConfig
 from sensorium.samples import Array
 from sensorium_compile import checkpoint
 from sensorium_compile.bench import Bench
+from sensorium_compile.checkpoint import WEIGHTS
 from sensorium_compile.data.examples import Examples
-from sensorium_compile.draft import GraphDraft
 from sensorium_compile.lower.candidates import Candidate, Lowering
-from sensorium_compile.material import Material
+from sensorium_compile.material import Material, find_calibration
 from sensorium_compile.model.build import build_model
 from sensorium_compile.outcome import Judged
 from sensorium_compile.recipe import GatePlan, ModelRecipe
@@ -45,23 +46,31 @@ class Variants:
         self._bench, self._own = bench, {}
         for name in bench.recipe.variants:
             recipe = smaller(bench.recipe, name)
-            material = _material(bench.material, recipe)
+            material = _material(bench.material, recipe, name)
             digest = f"{checkpoint.digest(material.folder)} {name} {recipe.variants[name].model_dump_json()}"
             lowering = Lowering(material.exportables(), digest, material.calibration, stages)
             inputs = {modality: plan.input for modality, plan in recipe.modalities.items()}
             config = bench.config.model_copy(update={"modalities": inputs})
             self._own[name] = Bench(recipe, config, material, lowering, bench.halves, bench.student)
 
+    def calibrations(self) -> dict[str, str]:
+        """Ranges of the variants that have weights of their own: file -> JSON."""
+        trained = {name: own for name, own in self._own.items() if own.recipe.variants[name].steps}
+        return {_ranges_file(name): own.material.calibration.to_json() for name, own in trained.items()}
+
     def of(self, one: Judged) -> list[Variant]:
         """That form's variants: each graph as there, on smaller inputs; timed in turn with nothing else."""
-        return [Variant(name, self._judged(own, one), own.config) for name, own in self._own.items()]
+        return [Variant(name, self._judged(own, one, name), own.config) for name, own in self._own.items()]
 
-    def _judged(self, own: Bench, one: Judged) -> Judged:
-        graphs = {
-            name: self._graph(own, one.candidate, name) if self._changed(own, name) else graph
-            for name, graph in one.candidate.graphs.items()
-        }
-        candidate = Candidate(one.candidate.backend, one.candidate.precision, graphs, one.candidate.kept)
+    def _judged(self, own: Bench, one: Judged, variant: str) -> Judged:
+        narrower = bool(own.recipe.variants[variant].steps)
+        kept = {} if narrower else one.candidate.kept  # blocks of another tower
+        graphs = {}
+        for name, graph in one.candidate.graphs.items():
+            changed = narrower or self._changed(own, name)
+            made = own.lowering.graph(graph.backend, name, graph.precision, kept.get(name, ())) if changed else graph
+            graphs[name] = made
+        candidate = Candidate(one.candidate.backend, one.candidate.precision, graphs, kept)
         samples = golden_samples(own.config.modalities)
         times = measure({candidate.name: candidate.open()}, {name: given[:1] for name, given in samples.items()})
         judged = own.judged(candidate, own.parity(candidate, samples), times)
@@ -74,30 +83,36 @@ class Variants:
         specs = own.config.modalities
         return graph in specs and specs[graph] != self._bench.config.modalities[graph]
 
-    @staticmethod
-    def _graph(own: Bench, form: Candidate, name: str) -> GraphDraft:
-        return own.lowering.graph(form.backend, name, form.graphs[name].precision, form.kept.get(name, ()))
-
 
 def smaller(recipe: ModelRecipe, name: str) -> ModelRecipe:
-    """The recipe with that variant's inputs, under a gate that asks what the variant does."""
+    """The recipe with that variant's inputs and student, under a gate that asks what the variant does."""
     plan = recipe.variants[name]
     modalities = {
         modality: own.model_copy(update={"input": plan.input_of(modality, own.input)})
         for modality, own in recipe.modalities.items()
     }
     gate = GatePlan(max_drop=plan.max_drop, min_cosine=recipe.gate.min_cosine, min_agreement=0.0)
-    return recipe.model_copy(update={"modalities": modalities, "gate": gate})
+    student = plan.student_of(recipe.student)
+    return recipe.model_copy(update={"modalities": modalities, "student": student, "gate": gate})
 
 
-def _material(material: Material, recipe: ModelRecipe) -> Material:
+def _material(material: Material, recipe: ModelRecipe, name: str) -> Material:
+    trained = bool(recipe.variants[name].steps)
     student = build_model(recipe, recipe.student, None)
-    checkpoint.load_weights(student, material.folder / checkpoint.WEIGHTS)
+    checkpoint.load_weights(student, material.folder / (checkpoint.variant_file(name) if trained else WEIGHTS))
     data = material.data
     if data is not None:
-        specs = {name: plan.input for name, plan in recipe.modalities.items()}
-        data = replace(data, test=_shrunk(data.test, specs))
-    return replace(material, recipe=recipe, student=student.eval(), data=data)
+        specs = {modality: plan.input for modality, plan in recipe.modalities.items()}
+        train = _shrunk(data.train, specs) if trained else data.train
+        data = replace(data, train=train, test=_shrunk(data.test, specs))
+    calibration = material.calibration
+    if trained:
+        calibration = find_calibration(recipe, student, material.folder / _ranges_file(name), data)
+    return replace(material, recipe=recipe, student=student.eval(), data=data, calibration=calibration)
+
+
+def _ranges_file(name: str) -> str:
+    return checkpoint.calibration_file(checkpoint.variant_file(name))
 
 
 def _shrunk(examples: Examples, specs: Mapping[str, InputSpec]) -> Examples:

@@ -247,6 +247,14 @@ WRONG = {
         ("[split]", "[variants.small]\ninputs = { vision = { height = 4 } }\n[split]"),
         r"variants.small.inputs.vision: height: .*greater than or equal to 8; given 4",
     ),
+    "a variant that is not smaller": (
+        ("[split]", "[variants.small]\nmax_drop = 3\n[split]"),
+        "give inputs, towers or both",
+    ),
+    "a variant whose towers nobody teaches": (
+        ("[split]", "[variants.small]\ntowers = { vision = { channels = [4] } }\n[split]"),
+        r"variants.small: .*give towers and steps; steps is 0",
+    ),
     "a variant of no modality": (
         ("[split]", "[variants.small]\ninputs = { nose = { window = 4 } }\n[split]"),
         r"modality 'nose'.*audio.*vision",
@@ -314,6 +322,47 @@ def test_a_variant_on_smaller_inputs_ships_beside_the_model_where_it_is_faster(
     without = replace(job, data=None, retrain=False, checkpoint=found / CHECKPOINT)
     again = _compile(without, tmp_path / "again", Stages(tmp_path / "other"))
     told = next(row for row in read_report(again.out).candidates if row.variant == "small")
+    assert told.subsets["vision"].accuracy == row.subsets["vision"].accuracy
+
+
+NARROW = """
+[variants.narrow]
+inputs = { vision = { height = 12, width = 12 } }
+towers = { vision = { channels = [4] } }
+steps = 4
+max_drop = 100
+"""
+
+
+def test_a_variant_with_a_narrower_tower_is_distilled_with_the_student_and_travels_with_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        variants,
+        "measure",
+        lambda forms, samples: {n: _scaled(one, 0.1) for n, one in _measure(forms, samples).items()},
+    )
+    job = _job(data, changed(("[student]", NARROW + "[student]")))
+    stages = Stages(tmp_path / "cache")
+    made = _compile(job, tmp_path / "bundle", stages)
+    with Bundle(made.out, target="x86-cpu") as bundle:
+        model, part = bundle.find("model"), bundle.find("variant")
+        assert model is not None and part is not None  # noqa: PT018
+        assert part.entry.graphs["vision"].outputs[0].shape[1:] == model.entry.graphs["vision"].outputs[0].shape[1:]
+        sizes = [len(bundle.read(one.entry.graphs["vision"].file)) for one in (part, model)]
+        assert sizes[0] < sizes[1]
+        image = np.zeros((1, 3, 12, 12), np.float32)
+        assert np.isfinite(part.graph("vision", threads=1).run({"sample": image})["tokens"]).all()
+    row = next(row for row in read_report(made.out).candidates if row.variant == "narrow")
+    found = stages.find("compile", job.given())
+    assert found is not None
+    names = {file.name for file in (found / CHECKPOINT).iterdir()}
+    assert {"variant-narrow.safetensors", "variant-narrow.calibration.json"} < names
+    without = replace(job, data=None, retrain=False, checkpoint=found / CHECKPOINT)
+    other = Stages(tmp_path / "other")
+    again = _compile(without, tmp_path / "again", other)
+    assert "distil" not in other.ran
+    told = next(row for row in read_report(again.out).candidates if row.variant == "narrow")
     assert told.subsets["vision"].accuracy == row.subsets["vision"].accuracy
 
 

@@ -1,4 +1,4 @@
-"""The scene model: its spectrum, its towers, places in text space, narrowing, the checkpoint, what it gives."""
+"""The scene model: its spectrum, its towers, places in text space, factors, the checkpoint, what it gives."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ from sensorium_compile.parts.scene import exportables  # noqa: E402
 from sensorium_compile.scene.checkpoint import load_scene, save_scene  # noqa: E402
 from sensorium_compile.scene.distil import DistilPlan, Mixer, difference, distil  # noqa: E402
 from sensorium_compile.scene.evaluate import average_precision  # noqa: E402
+from sensorium_compile.scene.factorise import factorised  # noqa: E402
 from sensorium_compile.scene.model import STUDENT, ScenePlan, build_scene, example_samples  # noqa: E402
-from sensorium_compile.scene.narrow import narrow, surgeon  # noqa: E402
 from sensorium_compile.scene.space import Places, centred, factorise, place_matrix  # noqa: E402
 from sensorium_compile.scene.spectrum import FFT, HOP, LOG_OFFSET, WINDOW, LogMel, mel_matrix  # noqa: E402
 from sensorium_compile.scene.towers import SoundPlan, VisionPlan  # noqa: E402
-from sensorium_compile.scene.yamnet import Layout, Patches, YamNet  # noqa: E402
+from sensorium_compile.scene.yamnet import WHOLE, Layout, Patches, YamNet  # noqa: E402
 
-SMALL_WIDTHS = (8, 8, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16)
-SMALL = ScenePlan(VisionPlan("lite0", 32, 8), SoundPlan(SMALL_WIDTHS, 8, Layout(2, 48)))
+SMALL_RANKS = (None, *(4,) * 13)
+SMALL = ScenePlan(VisionPlan("lite0", 32, 8), SoundPlan(SMALL_RANKS, 8, Layout(2, 48)))
 
 
 @pytest.fixture(autouse=True)
@@ -76,46 +76,35 @@ def test_a_factorised_layer_of_full_rank_is_the_layer():
     assert torch.allclose(second @ first, weight, atol=1e-4)
 
 
-def test_the_surgeon_takes_what_others_can_replace():
-    channels = torch.randn(500, 4)
-    channels = torch.cat([channels, channels[:, :1] + channels[:, 1:2]], 1)  # the fifth is the sum of two
-    reader = torch.randn(5, 3)
-    kept, fitted = surgeon(channels.T @ channels / 500, reader, 4)
-    assert torch.allclose(channels[:, kept] @ fitted, channels @ reader, atol=0.05)
-
-
-def test_narrowing_keeps_what_the_network_says_where_channels_repeat_each_other():
-    wide = tuple(2 * w for w in SMALL_WIDTHS[:3]) + SMALL_WIDTHS[3:]
-    net, patches = YamNet(wide), torch.randn(24, 96, 64)
-    layer = net.layers[0].conv
-    with torch.no_grad():  # channels 8-15 are channels 0-7 again
-        layer.weight[8:], layer.bias[8:] = layer.weight[:8], layer.bias[:8]
-        after = net.layers[1].depthwise.conv
-        after.weight[8:], after.bias[8:] = after.weight[:8], after.bias[:8]
-    small = narrow(net, (8, *wide[1:]), None, patches)
-    assert small.widths[0] == 8
+def test_factors_keep_what_the_network_says_where_its_outputs_lie_on_few_axes():
+    net, patches = YamNet(), torch.randn(24, 96, 64)
+    with torch.no_grad():  # 256 channels out of 8
+        conv = net.layers[5].pointwise.conv
+        conv.weight.copy_((torch.randn(256, 8) @ torch.randn(8, 256) / 30)[:, :, None, None])
+    small, smaller = (factorised(net, (*WHOLE[:5], rank, *WHOLE[6:]), None, patches) for rank in (8, 4))
+    assert small.layers[5].pointwise.conv[0].out_channels == 8
     with torch.no_grad():
-        assert torch.allclose(small(patches), net(patches), atol=2e-2)
-
-
-def test_narrowing_to_more_channels_says_what_is_allowed():
-    with pytest.raises(CompileError, match="at most"):
-        narrow(YamNet(SMALL_WIDTHS), (512, *SMALL_WIDTHS[1:]), None, torch.randn(4, 96, 64))
+        wanted, near, far = (one.layers[:6](patches[:, None]) for one in (net, small, smaller))
+    lost, more = ((one - wanted).square().mean() for one in (near, far))
+    assert lost < 1e-3 * more, "eight axes hold all, four do not"
+    assert more < wanted.var()
+    with pytest.raises(CompileError, match="factorised already"):
+        factorised(small, WHOLE, 8, patches)
 
 
 def test_distilling_brings_the_student_nearer_and_gives_the_same_each_time():
-    teacher, matrix = YamNet(SMALL_WIDTHS).eval(), torch.randn(521, 16) * 0.1
+    teacher, matrix = YamNet(SMALL_RANKS, 8).eval(), torch.randn(521, 16) * 0.1
     spectra = [torch.randn(200, 64) - 3, torch.randn(60, 64) - 3]
 
     def trained() -> YamNet:
         torch.manual_seed(1)
-        student = YamNet(SMALL_WIDTHS, 4)
+        student = YamNet(SMALL_RANKS, 4)
         distil(student, teacher, matrix, Mixer(spectra, [1, 1], 0), DistilPlan(steps=30, batch=8), lambda _: None)
         return student
 
     first, second = trained(), trained()
     torch.manual_seed(1)
-    fresh = YamNet(SMALL_WIDTHS, 4).eval()
+    fresh = YamNet(SMALL_RANKS, 4).eval()
     patches = Mixer(spectra, [1, 1], 5).draw(16)
     with torch.no_grad():
         assert difference(first(patches), teacher(patches), matrix) < difference(

@@ -1,4 +1,4 @@
-"""Distils the narrowed YAMNet from the whole one, on sounds without labels.
+"""Distils the factorised YAMNet from the whole one, on sounds without labels.
 
 Both hear the same patches: mixtures, louder and softer, shifted in time and pitch. The student is to find the same
 places, and the same probabilities of every class: a place alone leaves out what names alike do not tell apart.
@@ -27,9 +27,9 @@ SILENT = math.log(LOG_OFFSET)  # the log-mel of digital silence
 class DistilPlan:
     """How long, and how."""
 
-    steps: int = 4500
+    steps: int = 1500
     batch: int = 32
-    learning_rate: float = 7e-4
+    learning_rate: float = 3e-4
     seed: int = 0
 
 

@@ -28,7 +28,7 @@ NOTES = (
     "vision: mean average precision over COCO's categories that occur in its val2017 photos, none of which trained",
     f"audio: zero-shot accuracy on fold {FOLD} of ESC-10, of which nothing trained",
     "vision+audio: accuracy on pairs of a photo and a sound of the same thing, six things",
-    "start: EfficientNet-Lite0 (Apache-2.0), its classifier factorised; YAMNet (Apache-2.0), narrowed and distilled",
+    "start: EfficientNet-Lite0 (Apache-2.0), its classifier factorised; YAMNet (Apache-2.0), factorised and distilled",
     "sounds without labels: ESC-10 folds but that one (CC BY 3.0, Karol J. Piczak); FSDD (CC BY-SA 4.0, Z. Jackson)",
     "ranges for int8: GroceryStoreDataset (MIT), clothing-dataset-small (CC0), TensorFlow flowers and COCO (CC BY 2.0)",
 )

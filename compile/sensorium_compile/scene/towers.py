@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sensorium_compile.scene.space import DIMS, Places, low_rank
 from sensorium_compile.scene.yamnet import CLASSES as SOUNDS
-from sensorium_compile.scene.yamnet import WIDTHS, Layout, Patches, YamNet
+from sensorium_compile.scene.yamnet import WHOLE, Layout, Patches, YamNet
 from sensorium_compile.towers.efficientnet import EfficientNetOptions, EfficientNetTower
 
 THINGS = 1000  # ImageNet's classes
@@ -27,9 +27,9 @@ class VisionPlan:
 
 @dataclass(frozen=True, slots=True)
 class SoundPlan:
-    """The widths of a YAMNet, the rank of its classifier, and how the sound is cut."""
+    """The ranks of a YAMNet's layers and of its classifier (None: full), and how the sound is cut."""
 
-    widths: Sequence[int] = WIDTHS
+    ranks: Sequence[int | None] = WHOLE
     rank: int | None = None
     layout: Layout = CLIP
 
@@ -62,7 +62,7 @@ class SoundTower(nn.Module):
     def __init__(self, plan: SoundPlan) -> None:
         super().__init__()
         self.patches = Patches(plan.layout)
-        self.net = YamNet(plan.widths, plan.rank)
+        self.net = YamNet(plan.ranks, plan.rank)
         self.places = Places(SOUNDS)
         self.layout = plan.layout
 

@@ -1,4 +1,4 @@
-"""Makes the student that ships: the pretrained classifier factorised, the sound tagger narrowed and distilled.
+"""Makes the student that ships: the pretrained classifier factorised, the sound tagger factorised and distilled.
 
 python -m sensorium_compile.scene.train --data DIR --teacher YAMNET_FOLDER --out FOLDER
 
@@ -24,9 +24,9 @@ from sensorium_compile.scene.checkpoint import load_scene, save_scene
 from sensorium_compile.scene.command import CLASS_MAP, YAMNET
 from sensorium_compile.scene.distil import DistilPlan, Mixer, distil
 from sensorium_compile.scene.evaluate import FOLD
+from sensorium_compile.scene.factorise import factorised
 from sensorium_compile.scene.made_up import made_up
 from sensorium_compile.scene.model import STUDENT, build_scene, load_sound, load_vision
-from sensorium_compile.scene.narrow import narrow
 from sensorium_compile.scene.spectrum import RATE_HZ, LogMel
 from sensorium_compile.scene.texts import TextSpace
 from sensorium_compile.scene.towers import SoundTower, VisionTower
@@ -37,7 +37,7 @@ from sensorium_devices.sound import read_audio
 MADE_UP = 400  # sounds that nobody recorded
 SPEECH_SHARE = 0.1  # of what is drawn: digits by four voices are one kind of sound out of many
 UNFINISHED = "unfinished.pt"  # what a run that was stopped goes on with
-PATCHES = 800  # that channels are chosen by
+PATCHES = 800  # that factors are chosen by
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="folder of yamnet.tflite and its class map")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=DistilPlan().steps)
-    parser.add_argument("--start", type=Path, help="a student that is distilled further, instead of a narrowed YAMNet")
+    parser.add_argument("--start", type=Path, help="a student to distil further, instead of a factorised YAMNet")
     parser.add_argument("--sound", type=Path, help="a student whose sound tower is taken over, not distilled again")
     args = parser.parse_args()
     weights = Weights()
@@ -83,11 +83,11 @@ def teach_sound(
     saved: Path,
     start: YamNet | None = None,
 ) -> None:
-    """YAMNet narrowed into the tower (or ``start``), and distilled."""
+    """YAMNet factorised into the tower (or ``start``), and distilled."""
     teacher = load_yamnet(folder / YAMNET)
     clips, speech = (spectra_of(read(files)) for files in (clip_files(data), speech_files(data)))
     shape = STUDENT.sound
-    student = start or narrow(teacher, shape.widths, shape.rank, patches_of([*clips, *speech], PATCHES))
+    student = start or factorised(teacher, shape.ranks, shape.rank, patches_of([*clips, *speech], PATCHES))
     load_sound(tower, student, folder / CLASS_MAP, space)
     other = spectra_of(made_up(MADE_UP, plan.seed))
     draw = mixer(((clips, 0.7), (speech, SPEECH_SHARE), (other, 0.3 - SPEECH_SHARE)), plan.seed)

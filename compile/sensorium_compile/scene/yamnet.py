@@ -25,6 +25,7 @@ SILENCE = 494  # the class that says nothing of what is there (yamnet_class_map.
 # yamnet.py, _YAMNET_LAYER_DEFS: stride and width of each layer; the first is a full convolution.
 STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
+WHOLE = (None,) * len(WIDTHS)
 
 
 class Convolution(nn.Module):
@@ -33,7 +34,7 @@ class Convolution(nn.Module):
     def __init__(self, given: int, width: int, size: int, stride: int, groups: int = 1) -> None:
         super().__init__()
         self.pads = (0, 1, 0, 1) if stride == 2 else (0, 0, 0, 0)
-        self.conv = nn.Conv2d(given, width, size, stride, 0 if stride == 2 else size // 2, groups=groups)
+        self.conv: nn.Module = nn.Conv2d(given, width, size, stride, 0 if stride == 2 else size // 2, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, given, time, bands) -> (batch, width, ...)."""
@@ -42,12 +43,14 @@ class Convolution(nn.Module):
 
 
 class Separable(nn.Module):
-    """A depthwise convolution, then one over channels."""
+    """A depthwise convolution, then one over channels, or two with ``rank`` channels between them."""
 
-    def __init__(self, given: int, width: int, stride: int) -> None:
+    def __init__(self, given: int, width: int, stride: int, rank: int | None = None) -> None:
         super().__init__()
         self.depthwise = Convolution(given, given, 3, stride, groups=given)
         self.pointwise = Convolution(given, width, 1, 1)
+        if rank is not None:
+            self.pointwise.conv = nn.Sequential(nn.Conv2d(given, rank, 1, bias=False), nn.Conv2d(rank, width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, given, time, bands) -> (batch, width, ...)."""
@@ -57,16 +60,17 @@ class Separable(nn.Module):
 class YamNet(nn.Module):
     """Log-mel patches (batch, 96, 64) -> logits (batch, 521); ``features`` gives the pooled embedding."""
 
-    def __init__(self, widths: Sequence[int] = WIDTHS, rank: int | None = None) -> None:
+    def __init__(self, ranks: Sequence[int | None] = WHOLE, rank: int | None = None) -> None:
+        """``ranks`` of the layers (the first has none), ``rank`` of the classifier; None is full."""
         super().__init__()
-        self.widths, self.rank = tuple(widths), rank
-        pairs = zip(widths, widths[1:], STRIDES[1:], strict=False)
-        first = Convolution(1, widths[0], 3, STRIDES[0])
-        self.layers = nn.Sequential(first, *(Separable(given, width, stride) for given, width, stride in pairs))
-        self.classes = low_rank(widths[-1], CLASSES, rank)
+        self.ranks, self.rank = tuple(ranks), rank
+        shapes = zip(WIDTHS[:-1], WIDTHS[1:], STRIDES[1:], self.ranks[1:], strict=True)
+        first = Convolution(1, WIDTHS[0], 3, STRIDES[0])
+        self.layers = nn.Sequential(first, *(Separable(*shape) for shape in shapes))
+        self.classes = low_rank(WIDTHS[-1], CLASSES, rank)
 
     def features(self, patches: Tensor) -> Tensor:
-        """The embedding, (batch, widths[-1])."""
+        """The embedding, (batch, 1024)."""
         return cast(Tensor, self.layers(patches[:, None])).mean((2, 3))
 
     def forward(self, patches: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from sensorium.inputs import InputSpec, to_batch
-from sensorium_compile.checkpoint import AUGMENTED, round_weights, save_weights
+from sensorium_compile.checkpoint import AUGMENTED, WEIGHTS, round_weights, save_weights, variant_file
 from sensorium_compile.data.examples import NONE
 from sensorium_compile.data.load import Data
 from sensorium_compile.model import MultimodalModel
@@ -58,7 +58,7 @@ def train_student(
         _take_up(student, own, whole)
     else:
         distil(student, teacher, recipe.head.name, draw, options, recipe.distil, own)
-        if run.here.first and (recipe.prune.ratio or in_8_bits):
+        if run.here.first and (recipe.prune.ratio or in_8_bits or any(v.steps for v in recipe.variants.values())):
             run.folder.mkdir(parents=True, exist_ok=True)
             torch.save({"model": student.state_dict(), "counts": dict(own.counts)}, whole)
     if recipe.prune.ratio:
@@ -67,7 +67,8 @@ def train_student(
         distil(student, teacher, recipe.head.name, draw, again, recipe.distil, replace(own, name="pruned student"))
     if in_8_bits:
         _distil_rounded(recipe, data, teacher, student, replace(own, name="student in 8 bits"))
-    _save(student, run, "student.safetensors", small=True)
+    _save(student, run, WEIGHTS, small=True)
+    train_variants(recipe, data, weights, teacher, student, run)
     if run.here.first:
         whole.unlink(missing_ok=True)
         (run.folder / AUGMENTED).write_text(json.dumps(own.counts, indent=1, sort_keys=True), encoding="utf-8")
@@ -79,7 +80,30 @@ def train_rounded(
 ) -> None:
     """The student distilled further with its layers rounded to 8 bits, in place; also written to the run's folder."""
     _distil_rounded(recipe, data, teacher, student, replace(run, name="student in 8 bits", counts=Counter()))
-    _save(student, run, "student.safetensors", small=True)
+    _save(student, run, WEIGHTS, small=True)
+
+
+def train_variants(
+    recipe: ModelRecipe, data: Data, weights: Weights, teacher: MultimodalModel, student: MultimodalModel, run: Run
+) -> None:
+    """The variants with narrower towers, each from what fits of the student, written to the run's folder."""
+    for name, variant in recipe.variants.items():
+        if not variant.steps or (run.folder / variant_file(name)).is_file():
+            continue
+        plan = variant.student_of(recipe.student)
+        model = build_model(recipe, plan, weights)
+        inherit(model, student)
+        own = replace(run, name=f"variant {name}", counts=Counter())
+        draw = sampler(recipe, data, plan.training, own.counts)
+        distil(model, teacher, recipe.head.name, draw, plan.training, recipe.distil, own)
+        _save(model, run, variant_file(name), small=True)
+
+
+def inherit(model: MultimodalModel, student: MultimodalModel) -> None:
+    """Take over every weight and statistic of the student that has the same name and shape."""
+    known = student.state_dict()
+    fits = {n: known[n] for n, v in model.state_dict().items() if n in known and known[n].shape == v.shape}
+    model.load_state_dict(fits, strict=False)
 
 
 def _distil_rounded(
