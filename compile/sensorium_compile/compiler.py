@@ -83,9 +83,11 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
     if not front:
         pareto.pick(choices)  # raises, and says why each was refused
     best = [one for one in tried.judged if one.candidate.key in front]
-    variants, calibrations = _variants(tried.bench, best, diary)
+    with diary.stage("variants", "the forms on the front, smaller"):
+        maker = Variants(tried.bench, diary.stages)
+        variants = {one.candidate.key: maker.of(one) for one in best}
     ready, left_out = _ready(recipe, weights)
-    outcome = _outcome(job, material, tried, left_out, diary)
+    outcome = _outcome(job, material, tried, [*maker.left_out, *left_out], diary)
     for one in best:
         bundle, own = folder / BUNDLES / one.candidate.key, variants[one.candidate.key]
         pack(recipe.name, job.target, {**parts_of(outcome, one.candidate, own), **ready}, bundle)
@@ -95,7 +97,7 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
     if material.data is not None:
         smaller = [variant.judged for own in variants.values() for variant in own]
         record = record_of(outcome, [*tried.judged, *smaller], tried.bench.config.temperature)
-        calibrations[checkpoint.CALIBRATION] = material.calibration.to_json()
+        calibrations = {checkpoint.CALIBRATION: material.calibration.to_json(), **maker.calibrations()}
         checkpoint.save_checkpoint(folder / CHECKPOINT, material.folder, record, calibrations)
 
 
@@ -127,15 +129,6 @@ def _gated_forms(job: Job, material: Material, diary: Diary) -> tuple[Material, 
     with diary.stage("distil in 8 bits", "no quantized form passed the gate"):
         material = rounded_material(material, diary.stages, diary.progress)
     return material, _try_forms(job, material, diary)
-
-
-def _variants(bench: Bench, best: Sequence[Judged], diary: Diary) -> tuple[dict[str, list[Variant]], dict[str, str]]:
-    """Of each form its variants, which are none where the recipe asks for none; and their ranges, file -> JSON."""
-    if not bench.recipe.variants:
-        return {one.candidate.key: [] for one in best}, {}
-    with diary.stage("variants", "the forms on the front, smaller"):
-        maker = Variants(bench, diary.stages)
-        return {one.candidate.key: maker.of(one) for one in best}, maker.calibrations()
 
 
 def _outcome(job: Job, material: Material, tried: _Tried, left_out: Sequence[str], diary: Diary) -> Outcome:

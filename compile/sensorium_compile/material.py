@@ -79,8 +79,7 @@ def find_material(
     load_weights(student, folder / WEIGHTS)  # fits layers to what it loads, so the head is looked at again
     check_model(student, example_samples(recipe), head_sizes(recipe))
     record = checkpoint.read_record(folder) if (folder / RECORD).is_file() else None
-    calibration = find_calibration(recipe, student, folder / CALIBRATION, loaded)
-    return Material(recipe, student, folder, record, teacher, loaded, calibration)
+    return Material(recipe, student, folder, record, teacher, loaded, _calibration(recipe, student, folder, loaded))
 
 
 def _train(
@@ -135,8 +134,9 @@ def rounded_material(material: Material, stages: Stages, progress: Progress) -> 
     return replace(material, student=student.eval(), folder=folder, record=None, calibration=calibration)
 
 
-def find_calibration(recipe: ModelRecipe, student: MultimodalModel, recorded: Path, data: Data | None) -> Calibration:
+def _calibration(recipe: ModelRecipe, student: MultimodalModel, folder: Path, data: Data | None) -> Calibration:
     """Ranges that travel with the checkpoint; else samples of the training side, every subset of senses among them."""
+    recorded = folder / CALIBRATION
     if recorded.is_file():
         return Calibration.from_json(recorded.read_text(encoding="utf-8"))
     return Calibration(calibration_feeds(recipe, student, data)) if data is not None else Calibration()

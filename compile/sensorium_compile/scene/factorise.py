@@ -1,9 +1,10 @@
 """YAMNet with factors in place of its large matrices.
 
 A convolution over channels becomes two with fewer channels between them, those in which its outputs on real sounds
-vary most (principal components of the responses: Zhang et al., https://arxiv.org/abs/1505.06798). Measured against
-taking out whole channels (optimal brain surgeon) at the same size, zero-shot on ESC-10's fold 4 before any
-distillation: .83 here; channels taken out came to .71 only after 2,400 steps of it. The whole network has .91.
+vary most (principal components of the responses: Zhang et al., https://arxiv.org/abs/1505.06798). Zero-shot on
+ESC-10's fold 4 the whole network has .91; with ranks of 64 to 112 and a whole classifier .83 before any distillation,
+and .94 after 1,500 steps with the ranks that ship. Whole channels taken out instead (optimal brain surgeon), to about
+the same size, came to .71 after 2,400 steps.
 """
 
 import copy

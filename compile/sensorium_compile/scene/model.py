@@ -76,8 +76,8 @@ TEACHER = ScenePlan(VisionPlan("lite2", 260, None), SoundPlan())
 # The vision tower is the pretrained one with its classifier factorised: narrowed, it cannot be taught the other 900
 # things again with 2,800 photos of groceries, clothes and flowers. The sound tower has factors too, and is distilled.
 STUDENT = ScenePlan(
-    VisionPlan("lite0", 224, 256),
-    SoundPlan((*(None,) * 6, *(64,) * 6, 112, 128), 128),
+    VisionPlan("lite0", 224, 192),
+    SoundPlan((*(None,) * 6, *(64,) * 6, 104, 112), 112),
 )
 
 

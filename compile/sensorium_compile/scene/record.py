@@ -13,7 +13,7 @@ from sensorium.samples import Array
 from sensorium_compile.checkpoint import CALIBRATION, RECORD, Record, Row
 from sensorium_compile.lower import Calibration, lower
 from sensorium_compile.lower.candidates import Candidate, entry_of
-from sensorium_compile.parts.scene import BACKEND, exportables, lowered
+from sensorium_compile.parts.scene import exportables, lowered
 from sensorium_compile.scene.checkpoint import load_scene
 from sensorium_compile.scene.command import lookers, teacher_of
 from sensorium_compile.scene.evaluate import FOLD, Looker, measure_scene
@@ -64,13 +64,13 @@ def main() -> None:
 def opened(checkpoint: Path) -> OpenedModel:
     """The student as it ships."""
     calibration = Calibration.from_json((checkpoint / CALIBRATION).read_text(encoding="utf-8"))
-    return Candidate(BACKEND, "mixed", lowered(load_scene(checkpoint), STUDENT, calibration), {}).open()
+    return Candidate("mixed", "mixed", lowered(load_scene(checkpoint), STUDENT, calibration), {}).open()
 
 
 def opened_teacher(yamnet: Path) -> OpenedModel:
     """The teachers in float, as ONNX Runtime runs them."""
     graphs = exportables(teacher_of(yamnet), TEACHER)
-    drafts = {name: lower(BACKEND, graph, "float32", Calibration()) for name, graph in graphs.items()}
+    drafts = {name: lower("onnxruntime", graph, "float32", Calibration()) for name, graph in graphs.items()}
     return OpenedModel.open({name: (entry_of(name, draft), draft.model) for name, draft in drafts.items()})
 
 
