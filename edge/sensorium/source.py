@@ -1,7 +1,7 @@
 """What a device must offer to be a source of samples or a sink of sound. The devices package has real ones."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the device; a ``read`` under way returns soon. Twice is fine."""
+        ...
+
+
+@runtime_checkable
+class StandsBy(Protocol):
+    """A source that can wait for its lost device with less than ``close`` lets go of, to be back sooner."""
+
+    def stand_by(self) -> None:
+        """Release the device, ready to ``open`` it again soon; ``close`` ends that too, and nothing is left."""
         ...
 
 
