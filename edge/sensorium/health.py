@@ -82,12 +82,14 @@ def picture_fault(image: NDArray[np.uint8], standing: str | None = None) -> str 
 
 def _luma(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Luma by ITU-R BT.601, averaged over cells of 16x16 pixels where the picture is that large."""
-    small = image[::LUMA_STEP, ::LUMA_STEP] @ np.array([0.299, 0.587, 0.114], np.float32)  # (h/4, w/4)
+    some = image[::LUMA_STEP, ::LUMA_STEP].astype(np.float32)
+    small: NDArray[np.float32] = some @ np.array([0.299, 0.587, 0.114], np.float32)  # (h/4, w/4)
     rows, columns = small.shape[0] // CELL, small.shape[1] // CELL
     if rows < CELL or columns < CELL:
         return small
     cells = small[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
-    return cells.mean(axis=(1, 3))  # (h/16, w/16)
+    averaged: NDArray[np.float32] = cells.mean(axis=(1, 3))  # (h/16, w/16)
+    return averaged
 
 
 # Content of sound, float32 in [-1, 1].

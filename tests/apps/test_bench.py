@@ -53,12 +53,12 @@ def test_a_blocked_read_is_found_and_not_before_frames_are_missing() -> None:
 
 
 def test_there_is_no_false_alarm_in_a_while_of_virtual_time() -> None:
-    assert false_alarms(synthesised(), 90.0) == []
+    assert false_alarms(synthesised(), 60.0) == []
 
 
 def test_a_fault_in_the_material_would_be_an_alarm() -> None:
     dark, offset = np.zeros((280, 360, 3), np.uint8), np.full(160_000, 0.5, np.float32)
-    alarms = false_alarms(Material([dark], [offset], "faulty"), 30.0)
+    alarms = false_alarms(Material([dark], [offset], "faulty"), 12.0)
     assert {(alarm.modality, alarm.reason) for alarm in alarms} == {
         ("vision", "degraded: dark"),
         ("audio", "degraded: DC offset"),

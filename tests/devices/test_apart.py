@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.devices.helpers import number_of, read_until_lost
+from tests.devices.pulse import PulseServer
 
 from sensorium.capture import Capture, SourceChanged
 from sensorium.clock import MonotonicClock
@@ -231,6 +232,17 @@ def test_what_can_hang_runs_apart_by_itself_and_files_never_do(tmp_path: Path) -
     password = open_camera("rtsp://me:secret@h/", clock, isolate=Isolate.AUTO)
     assert password is not None
     assert password.name == "rtsp://me:***@h/"
+
+
+def test_a_real_microphone_runs_apart(pulse: PulseServer) -> None:
+    microphone = open_microphone("default", MonotonicClock(), isolate=Isolate.AUTO)
+    assert isinstance(microphone, Apart)
+    try:
+        assert microphone.open().description.startswith("default, ")
+        chunks = [microphone.read() for _ in range(20)]
+        assert all(isinstance(chunk, AudioChunk) and len(chunk.samples) == 512 for chunk in chunks)
+    finally:
+        microphone.close()
 
 
 def test_a_real_network_camera_runs_apart_is_lost_and_comes_back(mjpeg: MjpegServer) -> None:

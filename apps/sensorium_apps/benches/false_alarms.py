@@ -6,7 +6,7 @@ quiet one. Samples come when such devices give them: pictures tremble, sound com
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,8 +59,12 @@ def false_alarms(
     watch = _Watch()
     end_ns = round(seconds * NS_PER_S)
     rng = np.random.default_rng(seed)
-    ticks = ((at_ns, None) for at_ns in range(TICK_NS, end_ns, TICK_NS))
-    streams = (_frames(material, end_ns, rng.spawn(1)[0]), _chunks(material, end_ns, rng.spawn(1)[0]), ticks)
+    ticks: Iterable[tuple[int, Sample | None]] = ((at_ns, None) for at_ns in range(TICK_NS, end_ns, TICK_NS))
+    streams: list[Iterable[tuple[int, Sample | None]]] = [
+        _frames(material, end_ns, rng.spawn(1)[0]),
+        _chunks(material, end_ns, rng.spawn(1)[0]),
+        ticks,
+    ]
     for at_ns, sample in heapq.merge(*streams, key=lambda item: item[0]):
         watch.take(at_ns, sample)
         if sample is None and at_ns % (60 * NS_PER_S) == 0:
@@ -109,7 +113,7 @@ class _Watch:
                 self.alarms.append(Alarm(at_ns / NS_PER_S, event.modality, f"{event.state}: {event.reason}"))
 
 
-def _frames(material: Material, end_ns: int, rng: np.random.Generator) -> Iterator[tuple[int, Frame]]:
+def _frames(material: Material, end_ns: int, rng: np.random.Generator) -> Iterator[tuple[int, Sample]]:
     """Frames with the times of their arrival [ns]."""
     seq = arrived_ns = 0
     for scene in range(end_ns // (SCENE_S * NS_PER_S) + 1):
@@ -146,7 +150,7 @@ def _scene(picture: NDArray[np.uint8], scene: int, rng: np.random.Generator) -> 
     return show
 
 
-def _chunks(material: Material, end_ns: int, rng: np.random.Generator) -> Iterator[tuple[int, AudioChunk]]:
+def _chunks(material: Material, end_ns: int, rng: np.random.Generator) -> Iterator[tuple[int, Sample]]:
     """Chunks with the times of their arrival [ns]: in bursts, in order."""
     burst = 0
     heard = _heard(material, rng)
