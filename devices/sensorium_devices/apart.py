@@ -107,7 +107,7 @@ class Apart:
         told = child.open(self._opening, self._made.open_limit_s)
         if "info" in told:
             info = told["info"]
-            return SourceInfo(info["description"], info["period_ns"], tuple(info["notes"]))
+            return SourceInfo(info["description"], info["period_ns"], tuple(info["notes"]), info["measured"])
         if self._closed:
             raise self._error("closed while it was being opened")
         raise SourceError(told["reason"])

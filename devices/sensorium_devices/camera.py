@@ -56,7 +56,7 @@ class Camera:
         self._lock = threading.Lock()
         self._player: LiveCapture | _FilePlayer | None = None
         self._closed = threading.Event()
-        self._known_fps = 0.0  # of a network camera, from its first opening
+        self._known_fps = 0.0  # of a network camera, as it was seen so far
 
     @property
     def modality(self) -> str:
@@ -104,6 +104,8 @@ class Camera:
         with self._lock:
             self._closed.set()
             player, self._player = self._player, None
+        if isinstance(player, LiveCapture) and player.seen_fps:
+            self._known_fps = player.seen_fps
         if player is not None:
             player.close()
 
@@ -246,7 +248,7 @@ def _live_info(opened: Opened, settings: CameraSettings, network: bool) -> Sourc
     if settings.fps and fps and abs(fps - settings.fps) > RATE_TOLERANCE * settings.fps:
         notes += (f"asked for {settings.fps:g} fps, gives {fps:.3g}",)
     period_ns = round(NS_PER_S / fps) if fps else 0
-    return SourceInfo(f"{opened.width}x{opened.height} at {rate}", period_ns, notes)
+    return SourceInfo(f"{opened.width}x{opened.height} at {rate}", period_ns, notes, measured=fps != opened.told_fps)
 
 
 def _size_notes(settings: CameraSettings, width: int, height: int) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SLACK_S = 0.5  # how much later than the driver's own time limits we give up ourselves
 LISTEN_S = 0.4  # how long the rate is measured for: six frames at 15 fps
+MANY = 25  # frames for a rate that is better than what was measured while opening
 ENOUGH = 4  # frames for a rate: the first gap does not count, a median wants two
 SHORTEST_GAP_NS = NS_PER_S // 250  # no network camera is faster than 240 fps: closer frames came from a buffer
 
@@ -74,6 +75,12 @@ class LiveCapture:
             self.close()
             raise
         return Opened(width, height, self._told_fps, known_fps or _rate_hz(self._arrivals))
+
+    @property
+    def seen_fps(self) -> float:
+        """The rate of its first hundred frames; 0 before it has given a second's worth or so."""
+        with self._changed:
+            return _rate_hz(self._arrivals) if len(self._arrivals) >= MANY else 0.0
 
     def read(self) -> Frame | None:
         """The newest frame not yet read, once there is one. None once closed; SourceError when it is lost."""

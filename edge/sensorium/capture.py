@@ -17,9 +17,10 @@ log = logging.getLogger(__name__)
 
 # Between two tries to open: a fiftieth of the outage so far. Who restarts a server waits hundredths of a second, who
 # plugs a device in after an hour waits two seconds. And as long as the last try took, so that what is dear to try is
-# tried less: a refused connection costs 0.1 ms, PortAudio 100 ms.
+# tried less (a refused connection costs 0.1 ms, PortAudio 100 ms), but not for as long as one that only waited.
 RETRY_SHARE = 0.02
 FIRST_RETRY_S, LAST_RETRY_S = 0.04, 2.0
+DEAREST_TRY_S = 0.25
 JOIN_S = 0.6  # within what a session takes to close
 
 
@@ -84,8 +85,9 @@ class Capture:
         try:
             info = self.source.open()
             self._report(SourceChanged(self.source.modality, "open", info=info))
-            # A file keeps its own pace, and a reader that is slow makes it slower.
-            rate = RateHealth(self.source.modality, 0 if self.source.finite else info.period_ns)
+            # A file keeps its own pace, and a rate that was measured for a moment on a busy machine is no promise.
+            promised = not (self.source.finite or info.measured)
+            rate = RateHealth(self.source.modality, info.period_ns if promised else 0)
             while not self._stop.is_set() and (sample := self.source.read()) is not None:
                 self.stream.put(sample, self._clock.now_ns())
                 got_samples = True
@@ -111,4 +113,4 @@ class Capture:
 
 def retry_after_s(outage_s: float, try_s: float = 0.0) -> float:
     """How long to wait before the next try to open a source that was lost ``outage_s`` ago; the last took ``try_s``."""
-    return min(max(RETRY_SHARE * outage_s, try_s, FIRST_RETRY_S), LAST_RETRY_S)
+    return min(max(RETRY_SHARE * outage_s, min(try_s, DEAREST_TRY_S), FIRST_RETRY_S), LAST_RETRY_S)

@@ -22,7 +22,7 @@ class Limits:
 
 
 WINDOWS = 2  # in a row before it is told, or no longer told: one window may hold an outage
-# Cameras: 30 fps that become 15 in poor light are told, 25 for 30 are not; that of network cameras is only measured.
+# Cameras: 30 fps that become 15 in poor light are told, 25 for 30 are not.
 PICTURES = (Limits("wrong rate", 2 * NS_PER_S, 1.6, 8),)
 # Sound: 44.1 for 48 kHz is off by 8.8%, and no mix-up of common rates by less. Crystals are within 100 ppm, cheap ones
 # within 300; what is lost is not drift, so that a gap begins a new window.

@@ -16,6 +16,7 @@ class SourceInfo:
     description: str  # for a person: "640x480 at 30 fps", "USB mic, 48000 Hz, resampled to 16000 Hz"
     period_ns: int  # the usual time between two samples [ns]; 0 where there is none (typed text)
     notes: tuple[str, ...] = ()  # where what was given differs from what was asked
+    measured: bool = False  # whether the period is no word of the device, but was measured for a moment while opening
 
 
 class Source(Protocol):

@@ -174,8 +174,8 @@ def test_tries_to_open_come_soon_after_a_short_outage_and_rarely_in_a_long_one()
 
 
 def test_a_try_that_takes_long_is_made_as_rarely() -> None:
-    assert retry_after_s(0.0, try_s=0.5) == 0.5
-    assert retry_after_s(0.0, try_s=30.0) == 2.0
+    assert retry_after_s(0.0, try_s=0.1) == 0.1
+    assert retry_after_s(0.0, try_s=30.0) == 0.25, "it only waited"
 
 
 def test_a_source_that_can_stand_by_does_so_between_two_openings_and_is_closed_at_the_end() -> None:
@@ -208,3 +208,19 @@ def test_samples_at_another_rate_than_was_told_are_a_fault_that_passes() -> None
 
     told, _ = _told(Slow(["a"] * 6000), lambda told: len(told) == 3)
     assert [(t.state, t.reason) for t in told] == [("open", ""), ("faulty", "wrong rate"), ("faulty", "")]
+
+
+def test_a_rate_that_was_only_measured_while_opening_is_no_promise() -> None:
+    class Measured(Scripted):
+        seq = 0
+
+        def open(self) -> SourceInfo:
+            super().open()
+            return SourceInfo("measured", NS_PER_S // 100, measured=True)
+
+        def read(self) -> Sample | None:
+            self.seq += 1
+            return Line(self.seq * NS_PER_S, self.seq, "") if super().read() else None
+
+    told, _ = _told(Measured([*["a"] * 100, SourceError("unplugged")]), lambda told: len(told) == 2)
+    assert [t.state for t in told] == ["open", "lost"]

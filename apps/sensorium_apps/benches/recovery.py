@@ -58,14 +58,18 @@ def recover(cycles: int, isolate: Isolate, progress: Callable[[int], None] = lam
         camera = open_camera(server.url, MonotonicClock(), isolate=isolate)
         assert camera is not None  # an address is no "none"
         with camera_session(camera) as session:
-            wait_for(session, sees)
+            wait_for(session, sees, "a first picture")
             for cycle in range(cycles):
                 server.stop()
-                wait_for(session, turned(State.ABSENT))
+                wait_for(session, turned(State.ABSENT), f"the loss of cycle {cycle}")
                 time.sleep(float(rng.uniform(*OUTAGE_S)))
-                server.start()
                 back_ns = time.monotonic_ns()
-                percept = wait_for(session, lambda event: sees(event) and event.at_ns >= back_ns)  # noqa: B023 - now
+                server.start()
+                percept = wait_for(
+                    session,
+                    lambda event: sees(event) and event.at_ns >= back_ns,  # noqa: B023 - it is called at once
+                    f"a picture after cycle {cycle}",
+                )
                 assert isinstance(percept, Percept)
                 recovered.append((percept.at_ns - back_ns) / NS_PER_MS)
                 progress(cycle + 1)

@@ -34,13 +34,18 @@ def camera_session(source: Source) -> Session:
     return Session(Parts({"vision": Judging()}, fusion=None, workshop=Workshop()), [source])
 
 
-def wait_for(session: Session, wanted: Callable[[Event], bool]) -> Event:
-    """The next event that is wanted; raises SensoriumError when it does not come."""
+def wait_for(session: Session, wanted: Callable[[Event], bool], what: str) -> Event:
+    """The next event that is wanted; raises SensoriumError, with what is known of the camera, when it does not come."""
     deadline = time.monotonic() + LIMIT_S
+    known = "nothing was told of the camera"
     while (event := session.next_event(max(0.0, deadline - time.monotonic()))) is not None:
         if wanted(event):
             return event
-    raise SensoriumError(f"what was waited for did not come within {LIMIT_S:g} s")
+        if isinstance(event, HealthChanged) and event.modality == "vision":
+            known = f"the camera was last told to be {event.state} ({event.reason})"
+        if time.monotonic() > deadline:
+            break
+    raise SensoriumError(f"{what} did not come within {LIMIT_S:g} s; {known}")
 
 
 def turned(*states: State) -> Callable[[Event], bool]:

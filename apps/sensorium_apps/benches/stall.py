@@ -109,7 +109,7 @@ def detect(cycles: int) -> tuple[list[float], int]:
     early = 0
     with camera_session(camera) as session:
         while len(detected) < cycles:
-            event = wait_for(session, lambda event: isinstance(event, Percept) or turned(State.STALE)(event))
+            event = wait_for(session, lambda event: isinstance(event, Percept) or turned(State.STALE)(event), "a stall")
             blocked_ns = camera.blocked_ns
             if isinstance(event, HealthChanged) and blocked_ns and event.at_ns >= blocked_ns:
                 detected.append((event.at_ns - blocked_ns) / NS_PER_MS)
