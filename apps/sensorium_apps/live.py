@@ -16,10 +16,11 @@ from sensorium.health import State
 from sensorium.learned.config import ModelConfig, parse_config
 from sensorium.samples import Sample
 from sensorium.session import Session, SessionSettings
-from sensorium.source import Source, SourceInfo
+from sensorium.source import Source, SourceInfo, StandsBy
 from sensorium_apps.journal import RecordingJournal
 from sensorium_apps.paths import find_bundle
 from sensorium_devices.factory import NONE, open_camera, open_microphone, open_sensor, open_speaker, open_text
+from sensorium_devices.isolate import Isolate
 from sensorium_devices.readings import PERIOD_MS
 
 POLL_S = 0.1  # how often a screen is drawn when nothing happens, and the longest that Ctrl-C waits
@@ -45,6 +46,7 @@ class Inputs:
     threads: int = 0
     reword: bool = False
     sensors: tuple[str, ...] = ()  # MODALITY=FILE each
+    isolate: Isolate = Isolate.AUTO
 
 
 class Watched:
@@ -86,6 +88,13 @@ class Watched:
         if sample is None and not self._closed:
             self.ended = True
         return sample
+
+    def stand_by(self) -> None:
+        """Have the source stand by for its device where it can; else close it."""
+        if isinstance(self._source, StandsBy):
+            self._source.stand_by()
+        else:
+            self._source.close()
 
     def close(self) -> None:
         """Close the source."""
@@ -201,8 +210,8 @@ def open_sources(inputs: Inputs, clock: Clock, periods: Mapping[str, float] | No
     known = periods or {}
     sensors = [open_sensor(text, clock, known.get(text.partition("=")[0], PERIOD_MS)) for text in inputs.sensors]
     sources = (
-        open_camera(inputs.camera, clock),
-        open_microphone(inputs.mic, clock),
+        open_camera(inputs.camera, clock, isolate=inputs.isolate),
+        open_microphone(inputs.mic, clock, isolate=inputs.isolate),
         open_text(inputs.text, clock),
         *sensors,
     )

@@ -5,6 +5,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from sensorium_devices.isolate import Isolate
+
 Bundle: TypeAlias = Annotated[
     Path | None, typer.Option("--bundle", help="A bundle; default: the companion of this machine.")
 ]
@@ -30,6 +32,14 @@ Seconds: TypeAlias = Annotated[float | None, typer.Option("--seconds", min=0.0, 
 TickMs: TypeAlias = Annotated[float, typer.Option("--tick-ms", min=10.0, help="Milliseconds between two percepts.")]
 Threads: TypeAlias = Annotated[
     int, typer.Option("--threads", min=0, help="Threads for each graph; 0 leaves it to the backend.")
+]
+Isolation: TypeAlias = Annotated[
+    Isolate,
+    typer.Option(
+        "--isolate",
+        help="Run devices in processes of their own, which can be killed where a driver hangs: auto (cameras of this "
+        "machine, RTSP, sound cards), always, never.",
+    ),
 ]
 Reword: TypeAlias = Annotated[
     bool, typer.Option("--reword", help="Let a small language model say answers in other words.")

@@ -56,6 +56,7 @@ class Camera:
         self._lock = threading.Lock()
         self._player: LiveCapture | _FilePlayer | None = None
         self._closed = threading.Event()
+        self._known_fps = 0.0  # of a network camera, as it was seen so far
 
     @property
     def modality(self) -> str:
@@ -70,7 +71,7 @@ class Camera:
     @property
     def finite(self) -> bool:
         """Whether it ends by itself: a video or a folder does, a still picture only when not in real time."""
-        if self._is_live:
+        if self.is_live:
             return False
         still = Path(self._uri).suffix.lower() in IMAGE_SUFFIXES
         return not (still and self._settings.realtime)
@@ -91,7 +92,7 @@ class Camera:
         """Open it and wait for its first frame; raises SourceError with the reason."""
         self.close()
         self._closed.clear()
-        return self._open_live() if self._is_live else self._open_file()
+        return self._open_live() if self.is_live else self._open_file()
 
     def read(self) -> Frame | None:
         """The next frame of a file, the newest of a camera. None at the end and once closed."""
@@ -103,11 +104,14 @@ class Camera:
         with self._lock:
             self._closed.set()
             player, self._player = self._player, None
+        if isinstance(player, LiveCapture) and player.seen_fps:
+            self._known_fps = player.seen_fps
         if player is not None:
             player.close()
 
     @property
-    def _is_live(self) -> bool:
+    def is_live(self) -> bool:
+        """Whether it is a camera of this machine or of the network, and no file."""
         return self._uri.isdecimal() or is_url(self._uri) or self._uri.startswith("/dev/")
 
     def _open_file(self) -> SourceInfo:
@@ -128,7 +132,10 @@ class Camera:
         connect: Callable[[], Any] = self._connect_network if network else self._connect_device
         capture = LiveCapture(connect, self._clock, self.name, settings.read_timeout_s)
         self._own(capture)  # before it starts, so that ``close`` need not wait for the opening
-        opened = capture.start(settings.open_timeout_s, trust_told_fps=not network)
+        # A camera that was lost is back with its first frame: its rate was measured before.
+        opened = capture.start(settings.open_timeout_s, trust_told_fps=not network, known_fps=self._known_fps)
+        if network:
+            self._known_fps = opened.seen_fps
         return _live_info(opened, settings, network)
 
     def _own(self, player: "LiveCapture | _FilePlayer") -> None:
@@ -241,7 +248,7 @@ def _live_info(opened: Opened, settings: CameraSettings, network: bool) -> Sourc
     if settings.fps and fps and abs(fps - settings.fps) > RATE_TOLERANCE * settings.fps:
         notes += (f"asked for {settings.fps:g} fps, gives {fps:.3g}",)
     period_ns = round(NS_PER_S / fps) if fps else 0
-    return SourceInfo(f"{opened.width}x{opened.height} at {rate}", period_ns, notes)
+    return SourceInfo(f"{opened.width}x{opened.height} at {rate}", period_ns, notes, measured=fps != opened.told_fps)
 
 
 def _size_notes(settings: CameraSettings, width: int, height: int) -> tuple[str, ...]:

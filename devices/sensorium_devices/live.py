@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SLACK_S = 0.5  # how much later than the driver's own time limits we give up ourselves
 LISTEN_S = 0.4  # how long the rate is measured for: six frames at 15 fps
+MANY = 25  # frames for a rate that is better than what was measured while opening
 ENOUGH = 4  # frames for a rate: the first gap does not count, a median wants two
 SHORTEST_GAP_NS = NS_PER_S // 250  # no network camera is faster than 240 fps: closer frames came from a buffer
 
@@ -34,7 +35,7 @@ class Opened:
     width: int
     height: int
     told_fps: float  # by the driver; 0 when it does not know
-    seen_fps: float  # measured while opening; 0 when too few frames came
+    seen_fps: float  # measured while opening, or known from before; 0 when too few frames came
 
 
 class LiveCapture:
@@ -58,19 +59,28 @@ class LiveCapture:
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name=f"camera {name}", daemon=True)
 
-    def start(self, open_limit_s: float, trust_told_fps: bool) -> Opened:
-        """Open and wait for the first frame; raises SourceError, and then nothing is left open."""
+    def start(self, open_limit_s: float, trust_told_fps: bool, known_fps: float = 0.0) -> Opened:
+        """Open and wait for the first frame; raises SourceError, and then nothing is left open.
+
+        The rate is measured, unless the driver's word or one that is known from before is good enough.
+        """
         if self._closed:
             raise SourceError(f"camera {self._name}: closed while it was being opened")
         self._thread.start()
         try:
             height, width = self._wait_newest(open_limit_s + self._read_limit_s + SLACK_S)[2].shape[:2]
-            if not (trust_told_fps and self._told_fps > 0):
+            if not known_fps and not (trust_told_fps and self._told_fps > 0):
                 self._listen()
         except SourceError:
             self.close()
             raise
-        return Opened(width, height, self._told_fps, _rate_hz(self._arrivals))
+        return Opened(width, height, self._told_fps, known_fps or _rate_hz(self._arrivals))
+
+    @property
+    def seen_fps(self) -> float:
+        """The rate of its first hundred frames; 0 before it has given a second's worth or so."""
+        with self._changed:
+            return _rate_hz(self._arrivals) if len(self._arrivals) >= MANY else 0.0
 
     def read(self) -> Frame | None:
         """The newest frame not yet read, once there is one. None once closed; SourceError when it is lost."""

@@ -5,7 +5,6 @@ read back bit for bit. A killed process leaves a file that reads up to its last 
 messages ago.
 """
 
-import json
 import os
 import struct
 import threading
@@ -17,7 +16,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from sensorium.errors import RecordingError, SampleError
-from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
+from sensorium.samples import Sample
+from sensorium_devices.wire import join_sample, split_sample
 
 PROFILE = "sensorium"
 LIBRARY = "sensorium 1"
@@ -129,22 +129,8 @@ class Recording:
 
 def encode_sample(sample: Sample) -> bytes:
     """The bytes of a sample: length of the header, header, raw numbers."""
-    header: dict[str, Any] = {"captured_ns": sample.captured_ns, "seq": sample.seq}
-    raw = b""
-    match sample:
-        case Frame(image=image, still=still):
-            header |= {"type": "frame", "shape": image.shape, "still": still}
-            raw = image.tobytes()
-        case AudioChunk(samples=samples, rate_hz=rate_hz, echo=echo):
-            header |= {"type": "audio", "rate_hz": rate_hz, "echo": echo}
-            raw = samples.astype("<f4", copy=False).tobytes()
-        case Line(text=text):
-            header |= {"type": "line", "text": text}
-        case Reading(values=values):
-            header |= {"type": "reading"}
-            raw = values.astype("<f4", copy=False).tobytes()
-    head = json.dumps(header, separators=(",", ":")).encode()
-    return struct.pack("<I", len(head)) + head + raw
+    head, raw = split_sample(sample)
+    return struct.pack("<I", len(head)) + head + raw.tobytes()
 
 
 def decode_sample(data: bytes) -> Sample:
@@ -152,21 +138,7 @@ def decode_sample(data: bytes) -> Sample:
     if len(data) < 4:
         raise ValueError("a sample without a header")
     end = 4 + struct.unpack("<I", data[:4])[0]
-    header = json.loads(data[4:end])
-    raw = data[end:]
-    at, seq = int(header["captured_ns"]), int(header["seq"])
-    match header["type"]:
-        case "frame":
-            image = np.frombuffer(raw, np.uint8).reshape(header["shape"])
-            return Frame(at, seq, image, bool(header["still"]))
-        case "audio":
-            samples = np.frombuffer(raw, "<f4").astype(np.float32)
-            return AudioChunk(at, seq, samples, int(header["rate_hz"]), float(header["echo"]))
-        case "line":
-            return Line(at, seq, str(header["text"]))
-        case "reading":
-            return Reading(at, seq, np.frombuffer(raw, "<f4").astype(np.float32))
-    raise ValueError(f"no sample type {header['type']!r}")
+    return join_sample(data[4:end], np.frombuffer(data[end:], np.uint8))
 
 
 def _recorded(topic: str, time_ns: int, data: bytes) -> Recorded:

@@ -76,7 +76,8 @@ class _Sense:
     stale_ns: int = 0  # age from which on a sample is overdue; 0: never
     opened_ns: int = 0
     last_ns: int = 0  # arrival of the newest sample
-    fault: str | None = None
+    fault: str | None = None  # of what is in the samples
+    rate_fault: str | None = None  # of how they come; what is in them counts nonetheless
     evidence: dict[str, Evidence] = field(default_factory=dict)  # by sense: a modality may have several
     failures: dict[str, int] = field(default_factory=dict)  # reason -> when it was last told
 
@@ -132,7 +133,11 @@ class Core:
         sense = self._senses.get(change.modality)
         if sense is None:
             return []
+        if change.state == "faulty":
+            sense.rate_fault = change.reason or None
+            return self._judge({}, now_ns)
         sense.connected = change.state == "open"
+        sense.rate_fault = None
         if sense.connected:
             sense.opened_ns = now_ns
             sense.stale_ns = stale_after_ns(change.modality, change.info.period_ns if change.info else 0)
@@ -326,8 +331,9 @@ def _health(sense: _Sense, now_ns: int) -> Health:
     state = arrival(now_ns - last_ns, sense.stale_ns)
     if state is not State.LIVE:
         return Health(state, "no samples", last_ns)
-    if sense.fault is not None:
-        return Health(State.DEGRADED, sense.fault, now_ns)
+    fault = sense.fault or sense.rate_fault
+    if fault is not None:
+        return Health(State.DEGRADED, fault, now_ns)
     return Health(State.LIVE, "", now_ns)
 
 

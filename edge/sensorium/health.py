@@ -37,8 +37,8 @@ class Health:
         return self.state in (State.LIVE, State.DEGRADED)
 
 
-STALE_PERIODS = 3  # a stall is told within three sample intervals
-STALE_FLOOR_NS = 100 * NS_PER_MS  # three frames at 30 fps; a scheduler's hiccup on a busy board is shorter
+STALE_PERIODS = 2.75  # a stall is told within three sample intervals: a quarter of one is left for telling it
+STALE_FLOOR_NS = 90 * NS_PER_MS  # for faster cameras, too: a scheduler's hiccup on a busy board is shorter
 SOUND_FLOOR_NS = 250 * NS_PER_MS  # drivers and networks hand sound over in bursts of up to 200 ms
 ABSENT_AFTER_NS = 2 * NS_PER_S  # longer than any camera's exposure change or a network's retransmission
 
@@ -53,34 +53,47 @@ def arrival(age_ns: int, stale_ns: int) -> State:
 def stale_after_ns(modality: str, period_ns: int) -> int:
     """The age [ns] from which on the last sample is stale, where one is usual every ``period_ns`` (0: no rate)."""
     floor_ns = SOUND_FLOOR_NS if modality == "audio" else STALE_FLOOR_NS
-    return max(STALE_PERIODS * period_ns, floor_ns) if period_ns else 0
+    return max(round(STALE_PERIODS * period_ns), floor_ns) if period_ns else 0
 
 
 # Content of pictures. Luma is 0-255. The figures were chosen on photos and checked on dark, covered and frozen ones.
 DARK_LUMA = 12.0  # mean below which nothing can be told
 BRIGHT_LUMA = 243.0
-COVERED_CONTRAST = 6.0  # standard deviation of luma under a finger, a lens cap, a wall at 5 cm
-LUMA_STEP = 8  # one pixel in 8x8 is enough for a mean and a spread
+COVERED_CONTRAST = 6.0  # spread of luma under a finger, a lens cap, a wall at 5 cm
+LEAVE = 1.25  # by how much a fault that stands must be left behind: a picture at the limit is one fault, not twenty
+LUMA_STEP, CELL = 4, 4  # one pixel in 4x4 is enough, and 4x4 of them are averaged: the noise of a sensor in the dark,
+# which turns its gain up, would pass for contrast
 
 
-def picture_fault(image: NDArray[np.uint8]) -> str | None:
-    """Why this picture (height, width, 3) shows nothing: dark, over-exposed, covered; else None."""
+def picture_fault(image: NDArray[np.uint8], standing: str | None = None) -> str | None:
+    """Why this picture (height, width, 3) shows nothing: dark, over-exposed, covered; else None.
+
+    ``standing``: the fault that it is to be compared with, which it must leave clearly.
+    """
     luma = _luma(image)
     mean, contrast = float(luma.mean()), float(luma.std())
-    if mean < DARK_LUMA:
+    if mean < DARK_LUMA * (LEAVE if standing == "dark" else 1):
         return "dark"
-    if mean > BRIGHT_LUMA and contrast < 2 * COVERED_CONTRAST:
+    flat = COVERED_CONTRAST * (LEAVE if standing in ("covered", "over-exposed") else 1)
+    if mean > BRIGHT_LUMA and contrast < 2 * flat:
         return "over-exposed"
-    return "covered" if contrast < COVERED_CONTRAST else None
+    return "covered" if contrast < flat else None
 
 
 def _luma(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    small = image[::LUMA_STEP, ::LUMA_STEP].astype(np.float32)  # (h/8, w/8, 3)
-    return small @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+    """Luma by ITU-R BT.601, averaged over cells of 16x16 pixels where the picture is that large."""
+    some = image[::LUMA_STEP, ::LUMA_STEP].astype(np.float32)
+    small: NDArray[np.float32] = some @ np.array([0.299, 0.587, 0.114], np.float32)  # (h/4, w/4)
+    rows, columns = small.shape[0] // CELL, small.shape[1] // CELL
+    if rows < CELL or columns < CELL:
+        return small
+    cells = small[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
+    averaged: NDArray[np.float32] = cells.mean(axis=(1, 3))  # (h/16, w/16)
+    return averaged
 
 
 # Content of sound, float32 in [-1, 1].
-MUTED_RMS = 10 ** (-80 / 20)  # -80 dBFS: below any room's noise in a 16-bit converter
+MUTED_RMS = 2 / 32768  # -84 dBFS, two steps of a 16-bit converter: the quietest room is louder through a microphone
 CLIPPED_LEVEL = 0.99
 CLIPPED_SHARE = 0.01  # speech that peaks touches full scale for far less than 1% of samples
 DC_OFFSET = 0.1  # a converter's own offset is below 0.01
@@ -90,7 +103,7 @@ def sound_fault(samples: NDArray[np.float32]) -> str | None:
     """Why this sound (n,) cannot be used: muted, clipped, DC offset, not finite; else None."""
     if not np.isfinite(samples).all():
         return "not finite"
-    if float(np.sqrt(np.mean(samples**2))) < MUTED_RMS:
+    if float(samples.std()) < MUTED_RMS:  # about its mean: a converter's offset is no sound
         return "muted"
     if float(np.mean(np.abs(samples) >= CLIPPED_LEVEL)) > CLIPPED_SHARE:
         return "clipped"
@@ -120,6 +133,7 @@ class Hysteresis:
 
 
 FROZEN_NS = 700 * NS_PER_MS  # an exact repeat this long: a still scene's sensor noise differs in every frame
+REPEAT_STEP = 8  # one pixel in 8x8 tells most pictures apart; only where these repeat are all of them compared
 
 
 class PictureHealth:
@@ -131,19 +145,26 @@ class PictureHealth:
         self._previous: NDArray[np.uint8] | None = None
 
     def step(self, image: NDArray[np.uint8], at_ns: int, *, still: bool = False) -> str | None:
-        """The fault that stands after this picture; a ``still`` one (a photo shown on purpose) may repeat."""
-        fault = picture_fault(image)
+        """The fault that stands after this picture; a ``still`` one (a photo shown on purpose) may repeat.
+
+        The picture is kept until the next, to compare; whoever gave it does not write into it.
+        """
+        fault = picture_fault(image, self._hysteresis.fault)
         if self._frozen(image, at_ns) and not still:
             fault = fault or "frozen"
         return self._hysteresis.step(fault, at_ns)
 
     def _frozen(self, image: NDArray[np.uint8], at_ns: int) -> bool:
-        sampled = image[1::LUMA_STEP, 1::LUMA_STEP]
-        same = self._previous is not None and np.array_equal(sampled, self._previous)
-        if not same:
+        before, self._previous = self._previous, image
+        if before is None or not _repeats(before, image):
             self._same_since_ns = at_ns
-            self._previous = sampled.copy()
         return at_ns - self._same_since_ns >= FROZEN_NS
+
+
+def _repeats(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
+    """Whether two pictures are equal in every pixel."""
+    some = slice(1, None, REPEAT_STEP)
+    return np.array_equal(before[some, some], now[some, some]) and np.array_equal(before, now)
 
 
 class SoundHealth:

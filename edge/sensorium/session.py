@@ -22,7 +22,7 @@ from sensorium.core import Core, CoreSettings
 from sensorium.echo import EchoGuard
 from sensorium.encoders import Encoder, attempt
 from sensorium.errors import SensoriumError
-from sensorium.events import Event, Fault
+from sensorium.events import Event, Fault, HealthChanged
 from sensorium.fusion import Fusion
 from sensorium.jobs import Workshop
 from sensorium.samples import AudioChunk, Line, Sample
@@ -106,6 +106,7 @@ class Session:
         self._error: Exception | None = None  # what ended the loop
         self.events_dropped = 0
         self.ticks = 0
+        self._tick_ns = 0  # when the next one is due
         names = dict.fromkeys([*(s.modality for s in sources), "vision", "audio", "text", *parts.encoders])
         self._streams = {name: Stream[Sample](STREAM_CAPACITY.get(name, ORDERED_CAPACITY)) for name in names}
         self._captures = [
@@ -256,15 +257,15 @@ class Session:
 
     def _loop(self) -> None:
         period_ns = int(self._settings.tick_ms * NS_PER_MS)
-        due_ns = self._clock.now_ns() + period_ns
+        self._tick_ns = self._clock.now_ns() + period_ns
         while not self._stop.is_set():
-            item = self._wait(due_ns)
+            item = self._wait(self._tick_ns)
             if item is not None:
                 self._handle(*item)
-            if self._clock.now_ns() >= due_ns:
+            if self._clock.now_ns() >= self._tick_ns:
+                due_ns, self._tick_ns = self._tick_ns, self._tick_ns + period_ns
                 self._handle(Tick(due_ns, self._arrivals()), None)
                 self.ticks += 1
-                due_ns += period_ns
             elif item is None:
                 self._handle(Check(self._arrivals()), None)
 
@@ -286,6 +287,8 @@ class Session:
         self._record(lambda journal: journal.step(step, sample, now_ns))
         for effect in self._core.handle(step, now_ns):
             self._do(effect)
+            if isinstance(effect, Publish) and isinstance(effect.event, HealthChanged) and not isinstance(step, Tick):
+                self._tick_ns = min(self._tick_ns, now_ns)  # what it means for the answer is told at once
 
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, Publish):

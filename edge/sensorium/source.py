@@ -1,7 +1,7 @@
 """What a device must offer to be a source of samples or a sink of sound. The devices package has real ones."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ class SourceInfo:
     description: str  # for a person: "640x480 at 30 fps", "USB mic, 48000 Hz, resampled to 16000 Hz"
     period_ns: int  # the usual time between two samples [ns]; 0 where there is none (typed text)
     notes: tuple[str, ...] = ()  # where what was given differs from what was asked
+    measured: bool = False  # whether the period is no word of the device, but was measured for a moment while opening
 
 
 class Source(Protocol):
@@ -49,6 +50,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the device; a ``read`` under way returns soon. Twice is fine."""
+        ...
+
+
+@runtime_checkable
+class StandsBy(Protocol):
+    """A source that can wait for its lost device with less than ``close`` lets go of, to be back sooner."""
+
+    def stand_by(self) -> None:
+        """Release the device, ready to ``open`` it again soon; ``close`` ends that too, and nothing is left."""
         ...
 
 

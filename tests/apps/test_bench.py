@@ -1,13 +1,20 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from sensorium.errors import SensoriumError
 from sensorium_apps.app import app
+from sensorium_apps.benches.false_alarms import false_alarms
 from sensorium_apps.benches.installed import closure, install_mb
+from sensorium_apps.benches.material import Material, synthesised
+from sensorium_apps.benches.pairing import pairing
+from sensorium_apps.benches.recovery import recovery
+from sensorium_apps.benches.stall import detect
 from sensorium_apps.benches.startup import probe
+from sensorium_devices.isolate import Isolate
 
 
 def test_startup_tells_figures_floor_spread_and_machine(tmp_path: Path) -> None:
@@ -37,3 +44,34 @@ def test_sizes_are_told_by_distribution() -> None:
 def test_an_import_that_fails_is_told_with_its_last_line() -> None:
     with pytest.raises(SensoriumError, match="No module named 'no_such_module'"):
         probe("import no_such_module")
+
+
+def test_a_blocked_read_is_found_and_not_before_frames_are_missing() -> None:
+    detected, _ = detect(5)
+    assert len(detected) == 5
+    assert min(detected) > 2 * 1000 / 30
+
+
+def test_there_is_no_false_alarm_in_a_while_of_virtual_time() -> None:
+    assert false_alarms(synthesised(), 60.0) == []
+
+
+def test_a_fault_in_the_material_would_be_an_alarm() -> None:
+    dark, offset = np.zeros((280, 360, 3), np.uint8), np.full(160_000, 0.5, np.float32)
+    alarms = false_alarms(Material([dark], [offset], "faulty"), 12.0)
+    assert {(alarm.modality, alarm.reason) for alarm in alarms} == {
+        ("vision", "degraded: dark"),
+        ("audio", "degraded: DC offset"),
+    }
+
+
+def test_a_camera_that_was_cut_off_is_seen_again_and_nothing_is_left_behind() -> None:
+    told = recovery(3, Isolate.NEVER)
+    assert told["figures"]["recovery_p95_ms"] > 0
+    assert {told["figures"][f"{what}_leaked"] for what in ("threads", "fds", "processes")} == {0}
+
+
+def test_drift_is_corrected_until_a_clap_is_seen_and_heard_as_one() -> None:
+    told = pairing(drift_ppm=100.0, minutes=10.0)
+    assert told["figures"]["skew_p95_ms"] <= 20.0
+    assert told["floor"]["uncorrected_skew_p95_ms"] > 50.0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from sensorium.capture import Capture, SourceChanged, retry_after_s
-from sensorium.clock import MonotonicClock
+from sensorium.clock import NS_PER_S, MonotonicClock
 from sensorium.errors import SourceError
 from sensorium.samples import Line, Sample
 from sensorium.source import SourceInfo
@@ -168,6 +168,59 @@ def test_a_read_that_never_returns_is_left_behind_and_the_log_says_so(caplog: py
 
 
 def test_tries_to_open_come_soon_after_a_short_outage_and_rarely_in_a_long_one() -> None:
-    assert retry_after_s(0.0) == 0.1
-    assert retry_after_s(20.0) == pytest.approx(1.0)
+    assert retry_after_s(0.0) <= 0.05
+    assert retry_after_s(20.0) == pytest.approx(0.4)
     assert retry_after_s(3600.0) == 2.0
+
+
+def test_a_try_that_takes_long_is_made_as_rarely() -> None:
+    assert retry_after_s(0.0, try_s=0.1) == 0.1
+    assert retry_after_s(0.0, try_s=30.0) == 0.25, "it only waited"
+
+
+def test_a_source_that_can_stand_by_does_so_between_two_openings_and_is_closed_at_the_end() -> None:
+    class Patient(Scripted):
+        stood_by = 0
+
+        def stand_by(self) -> None:
+            self.stood_by += 1
+
+    source = Patient(["a", SourceError("unplugged")], [SourceError("no such device")], [])
+    _told(source, lambda told: [t.state for t in told].count("open") == 2)
+    assert source.stood_by == 2
+    assert source.closed >= 1
+
+
+def test_samples_at_another_rate_than_was_told_are_a_fault_that_passes() -> None:
+    class Slow(Scripted):
+        seq = at_ns = 0
+
+        def open(self) -> SourceInfo:
+            super().open()
+            return SourceInfo("slow", NS_PER_S // 100)
+
+        def read(self) -> Sample | None:
+            if super().read() is None:
+                return None
+            self.seq += 1
+            self.at_ns += NS_PER_S // (50 if self.seq < 2000 else 100)
+            return Line(self.at_ns, self.seq, "")
+
+    told, _ = _told(Slow(["a"] * 6000), lambda told: len(told) == 3)
+    assert [(t.state, t.reason) for t in told] == [("open", ""), ("faulty", "wrong rate"), ("faulty", "")]
+
+
+def test_a_rate_that_was_only_measured_while_opening_is_no_promise() -> None:
+    class Measured(Scripted):
+        seq = 0
+
+        def open(self) -> SourceInfo:
+            super().open()
+            return SourceInfo("measured", NS_PER_S // 100, measured=True)
+
+        def read(self) -> Sample | None:
+            self.seq += 1
+            return Line(self.seq * NS_PER_S, self.seq, "") if super().read() else None
+
+    told, _ = _told(Measured([*["a"] * 100, SourceError("unplugged")]), lambda told: len(told) == 2)
+    assert [t.state for t in told] == ["open", "lost"]

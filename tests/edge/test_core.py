@@ -128,6 +128,19 @@ def test_a_dark_picture_is_no_evidence() -> None:
     assert percept.things == ()
 
 
+def test_pictures_at_a_wrong_rate_are_told_and_are_evidence_nonetheless() -> None:
+    core = _core()
+    core.handle(CAMERA, 0)
+    core.handle(_look(1, CAT), 1)
+    slow = SourceChanged("vision", "faulty", "wrong rate")
+    assert _states(core.handle(slow, 2)) == [("vision", State.DEGRADED)]
+    assert _percept(core.handle(Tick(3), 3)).senses["vision"].evidence
+    assert _states(core.handle(SourceChanged("vision", "faulty"), 4)) == [("vision", State.LIVE)]
+    core.handle(slow, 5)
+    core.handle(CAMERA, 6)  # opened anew, it is given another chance
+    assert _states(core.handle(_look(7, CAT), 7)) == [("vision", State.LIVE)]
+
+
 def test_health_is_told_once_and_not_at_every_look() -> None:
     core = _core()
     core.handle(CAMERA, 0)

@@ -224,6 +224,13 @@ def test_what_is_seen_is_answered_from_and_a_missing_sense_is_told() -> None:
         assert "no microphone" in wait(running, lambda e: isinstance(e, Reply)).text
 
 
+def test_a_percept_follows_a_change_of_presence_at_once() -> None:
+    settings = SessionSettings(tick_ms=2 * LIMIT_S * 1000)  # no other percept within the test
+    with session(Camera(), settings=settings) as running:
+        senses = wait(running, lambda e: isinstance(e, Percept) and e.senses["vision"].state is State.LIVE).senses
+        assert senses["audio"].state is State.ABSENT
+
+
 def test_a_source_that_does_not_open_is_an_absent_modality_with_its_reason() -> None:
     with session(Missing()) as running:
         assert wait(running, _vision(State.ABSENT)).reason == "camera 7: does not exist"

@@ -2,21 +2,21 @@
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
+
+from sensorium_apps import options
+from sensorium_devices.isolate import Isolate
+
+Json: TypeAlias = Annotated[Path | None, typer.Option(help="Write the figures to this file; - is standard output.")]
 
 app = typer.Typer(help="Measure Sensorium on this machine. Example: sensorium bench startup", no_args_is_help=True)
 
 
-@app.callback()
-def _bench() -> None:
-    """Keep ``bench`` a group of commands, even while it has only one."""
-
-
 @app.command("startup")
 def startup(
-    json: Annotated[Path | None, typer.Option(help="Write the figures to this file; - is standard output.")] = None,
+    json: Json = None,
     rounds: Annotated[int, typer.Option(min=1, help="Fresh processes for each figure.")] = 7,
 ) -> None:
     """Time and memory of 'import sensorium', disk of the runtime, against the floor of Python and numpy.
@@ -28,27 +28,112 @@ def startup(
     from sensorium_apps.benches.startup import startup
 
     told = startup(rounds)
+    _tell(told, json, _startup_lines(told))
+
+
+@app.command("stall")
+def stall(
+    json: Json = None,
+    cycles: Annotated[int, typer.Option(min=1, help="Reads that block.")] = 100,
+    hours: Annotated[float, typer.Option(min=0.01, help="Virtual time in which nothing is wrong.")] = 1.0,
+    data: Annotated[
+        Path | None, typer.Option(help="A folder of real photos and sounds for it; else they are synthesised.")
+    ] = None,
+) -> None:
+    """How soon a read that never returns is found, and false alarms in an hour of virtual time.
+
+    Example:
+
+      sensorium bench stall --data /work/shared/data --json stall.json
+    """
+    from sensorium_apps.benches.stall import stall
+
+    told = stall(cycles, hours, data, lambda line: typer.echo(line, err=True))
+    figures, spread = told["figures"], told["spread"]["detected_ms"]
+    lines = [
+        f"a blocked read is found after {figures['detected_ms']:.1f} ms (p95 of {cycles}; {spread['least']:.1f} to "
+        f"{spread['most']:.1f}; three frames are {figures['limit_ms']:.0f} ms)",
+        f"waiting alone takes            {told['floor']['wait_ms']:.1f} ms (p95)",
+        f"false alarms                   {figures['false_alarms_per_h']:g} an hour, over {told['material']['origin']}",
+        *(f"  {count} x {what}" for what, count in told["alarms"].items()),
+    ]
+    _tell(told, json, lines)
+
+
+@app.command("recovery")
+def recovery(
+    json: Json = None,
+    cycles: Annotated[int, typer.Option(min=1, help="How often the camera is cut off.")] = 200,
+    isolate: options.Isolation = Isolate.AUTO,
+) -> None:
+    """How soon a network camera that was cut off is seen again after its return, and what was left behind.
+
+    Example:
+
+      sensorium bench recovery --json recovery.json
+    """
+    from sensorium_apps.benches.recovery import recovery
+
+    told = recovery(
+        cycles, isolate, lambda done: typer.echo(f"{done} of {cycles}", err=True) if done % 20 == 0 else None
+    )
+    figures, floor = told["figures"], told["floor"]
+    lines = [
+        f"seen again      {figures['recovery_p50_ms']:.0f} ms after its return (p50), "
+        f"{figures['recovery_p95_ms']:.0f} ms (p95 of {cycles})",
+        f"OpenCV alone    {floor['open_p50_ms']:.0f} ms (p50) until the first frame",
+        f"left behind     {figures['threads_leaked']} threads, {figures['fds_leaked']} descriptors, "
+        f"{figures['processes_leaked']} processes",
+    ]
+    _tell(told, json, lines)
+
+
+@app.command("pairing")
+def pairing(
+    json: Json = None,
+    drift_ppm: Annotated[
+        float, typer.Option(help="How far the microphone's crystal is off [parts per million].")
+    ] = 100.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Virtual time.")] = 10.0,
+) -> None:
+    """How far apart camera and microphone place one event, with and without the fit of the microphone's clock.
+
+    Example:
+
+      sensorium bench pairing --drift-ppm 200
+    """
+    from sensorium_apps.benches.pairing import pairing
+
+    told = pairing(drift_ppm, minutes)
+    lines = [
+        f"camera and microphone are {told['figures']['skew_p95_ms']:.1f} ms apart (p95 of {told['claps']} claps)",
+        f"without the fit           {told['floor']['uncorrected_skew_p95_ms']:.1f} ms",
+    ]
+    _tell(told, json, lines)
+
+
+def _tell(told: dict[str, Any], json: Path | None, lines: list[str]) -> None:
+    """Figures as JSON where that was asked for, and for a person unless they were to go there, too."""
     if json is not None:
         text = jsonlib.dumps(told, indent=1) + "\n"
         if str(json) == "-":
             typer.echo(text, nl=False)
             return
         json.write_text(text, encoding="utf-8")
-    typer.echo(_plain(told))
+    lines = [*lines, f"on {told['machine']['processor']}, load {told['machine']['load_1min']}"]
+    typer.echo("\n".join(lines))
 
 
-def _plain(told: dict[str, Any]) -> str:
+def _startup_lines(told: dict[str, Any]) -> list[str]:
     figures, floor, spread = told["figures"], told["floor"], told["spread"]
     low, high = spread["import_s"]
-    return "\n".join(
-        [
-            f"import sensorium  {figures['import_s']:.3f} s ({low:.3f} to {high:.3f}; numpy alone "
-            f"{floor['numpy_import_s']:.3f} s)",
-            f"memory after it   {figures['rss_mb']:.1f} MB (Python {floor['python_rss_mb']:.1f}, with numpy "
-            f"{floor['numpy_rss_mb']:.1f} MB)",
-            f"with a session    {figures['session_import_s']:.3f} s, {figures['session_rss_mb']:.1f} MB",
-            f"installed         {figures['install_mb']:.1f} MB with all that the runtime requires",
-            f"torch imported    {'yes' if figures['torch_imported'] else 'no'}",
-            f"{told['rounds']} rounds on {told['machine']['processor']}",
-        ]
-    )
+    return [
+        f"import sensorium  {figures['import_s']:.3f} s ({low:.3f} to {high:.3f}; numpy alone "
+        f"{floor['numpy_import_s']:.3f} s)",
+        f"memory after it   {figures['rss_mb']:.1f} MB (Python {floor['python_rss_mb']:.1f}, with numpy "
+        f"{floor['numpy_rss_mb']:.1f} MB)",
+        f"with a session    {figures['session_import_s']:.3f} s, {figures['session_rss_mb']:.1f} MB",
+        f"installed         {figures['install_mb']:.1f} MB with all that the runtime requires",
+        f"torch imported    {'yes' if figures['torch_imported'] else 'no'}",
+        f"{told['rounds']} rounds",
+    ]

@@ -1,6 +1,7 @@
 """``sensorium run``: a live session."""
 
 from sensorium_apps import options
+from sensorium_devices.isolate import Isolate
 
 
 def run(
@@ -17,6 +18,7 @@ def run(
     threads: options.Threads = 0,
     reword: options.Reword = False,
     sensor: options.Sensors = None,
+    isolate: options.Isolation = Isolate.AUTO,
 ) -> None:
     """See, hear and converse. What cannot be opened is absent, and told; the session goes on.
 
@@ -36,6 +38,8 @@ def run(
     from sensorium_apps.telling import tell_all, teller
 
     wanted = options.texts(look_for)
-    inputs = Inputs(bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, tuple(sensor or ()))
+    inputs = Inputs(
+        bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, tuple(sensor or ()), isolate
+    )
     with live(inputs) as running, teller(running, running.wanted, json) as told:
         tell_all(running, told, running.events(seconds))

@@ -1,0 +1,56 @@
+"""A sample as a JSON header and its raw numbers: how recordings keep it and how processes hand it over."""
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
+
+Bytes = NDArray[np.uint8]  # (n,)
+
+_NOTHING: Bytes = np.zeros(0, np.uint8)
+
+
+def split_sample(sample: Sample) -> tuple[bytes, Bytes]:
+    """The header of a sample and its numbers, uint8 (n,), little endian; the numbers are not copied where possible."""
+    header: dict[str, Any] = {"captured_ns": sample.captured_ns, "seq": sample.seq}
+    raw = _NOTHING
+    match sample:
+        case Frame(image=image, still=still):
+            header |= {"type": "frame", "shape": image.shape, "still": still}
+            raw = np.ascontiguousarray(image).reshape(-1)
+        case AudioChunk(samples=samples, rate_hz=rate_hz, echo=echo):
+            header |= {"type": "audio", "rate_hz": rate_hz, "echo": echo}
+            raw = _bytes(samples)
+        case Line(text=text):
+            header |= {"type": "line", "text": text}
+        case Reading(values=values):
+            header |= {"type": "reading"}
+            raw = _bytes(values)
+    return json.dumps(header, separators=(",", ":")).encode(), raw
+
+
+def join_sample(head: bytes, raw: Bytes) -> Sample:
+    """The inverse; a frame keeps ``raw`` as its picture. Raises ValueError, KeyError or TypeError for anything else."""
+    header = json.loads(head)
+    at, seq = int(header["captured_ns"]), int(header["seq"])
+    match header["type"]:
+        case "frame":
+            return Frame(at, seq, raw.reshape(header["shape"]), bool(header["still"]))
+        case "audio":
+            return AudioChunk(at, seq, _floats(raw), int(header["rate_hz"]), float(header["echo"]))
+        case "line":
+            return Line(at, seq, str(header["text"]))
+        case "reading":
+            return Reading(at, seq, _floats(raw))
+    raise ValueError(f"no sample type {header['type']!r}")
+
+
+def _bytes(values: NDArray[np.float32]) -> Bytes:
+    return np.ascontiguousarray(values, "<f4").view(np.uint8)
+
+
+def _floats(raw: Bytes) -> NDArray[np.float32]:
+    return raw.view("<f4").astype(np.float32)
