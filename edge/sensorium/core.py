@@ -7,7 +7,7 @@ in the conversation, and remembers what an answer may rest on.
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sensorium.capture import SourceChanged
@@ -89,6 +89,13 @@ class _Sense:
     fault: str | None = None
     evidence: dict[str, Evidence] = field(default_factory=dict)  # by sense: a modality may have several
     failures: dict[str, int] = field(default_factory=dict)  # reason -> when it was last told
+    behind_ns: int = 0  # age of a sample when it was known what it shows: the oldest since the last tick, or before
+    looked: bool = False  # since the last tick
+
+    def look(self, age_ns: int) -> None:
+        """Something was found in a sample of that age."""
+        self.behind_ns = max(self.behind_ns, age_ns) if self.looked else age_ns
+        self.looked = True
 
 
 class Core:
@@ -101,7 +108,7 @@ class Core:
         self._turns = TurnTaking()
         self._memory = Memory()
         self._standing = Standing()
-        self._lateness_ms: deque[float] = deque(maxlen=WINDOW)  # of ticks on this rung
+        self._lateness: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # of ticks on this rung: late, behind [ms]
         self._readings = Readings()
         self._backends = dict(settings.backends)
         self._failed_ns: tuple[int, ...] = ()  # when backends were replaced
@@ -202,6 +209,8 @@ class Core:
             return effects  # from a source that was lost meanwhile
         sense.last_ns = max(sense.last_ns, min(found.captured_ns, now_ns))
         sense.fault = found.fault
+        if found.text is None:  # a line is old when somebody was slow to type it
+            sense.look(max(0, now_ns - found.captured_ns))
         effects += self._set_health(found.modality, _health(sense, now_ns), now_ns)
         effects += self._tell_failures(sense, found, now_ns)
         if found.fault is not None:
@@ -305,16 +314,21 @@ class Core:
 
     def _climb(self, latency_ms: float, now_ns: int) -> list[Effect]:
         """Up or down the ladder, or neither."""
-        self._lateness_ms.append(latency_ms)
-        full = len(self._lateness_ms) == WINDOW
-        late_ms = sorted(self._lateness_ms)[WINDOW * 95 // 100 - 1] if full else None
+        behind_ns = max((sense.behind_ns for sense in self._senses.values() if sense.connected), default=0)
+        self._lateness.append((latency_ms, behind_ns / NS_PER_MS))
+        late_ms, behind_ms = map(_p95, zip(*self._lateness, strict=True))
+        for sense in self._senses.values():
+            sense.looked = False
         self._failed_ns = tuple(at_ns for at_ns in self._failed_ns if now_ns - at_ns < FAILURES_NS)
-        readings = replace(self._readings, late_ms=late_ms, failures=len(self._failed_ns))
+        failures = len(self._failed_ns)
+        readings = replace(self._readings, late_ms=late_ms, behind_ms=behind_ms, failures=failures)
         previous, before = self.rung.name, self._standing.level
         self._standing = step(self._settings.ladder, self._standing, readings, now_ns)
         if self._standing.level == before:
             return []
-        self._lateness_ms.clear()
+        self._lateness.clear()
+        for sense in self._senses.values():
+            sense.behind_ns = 0
         return [Publish(RungChanged(now_ns, self.rung.name, previous, self._standing.cause))]
 
     def _replace(self, change: Replaced, now_ns: int) -> list[Effect]:
@@ -367,6 +381,11 @@ def _health(sense: _Sense, now_ns: int) -> Health:
     if sense.fault is not None:
         return Health(State.DEGRADED, sense.fault, now_ns)
     return Health(State.LIVE, "", now_ns)
+
+
+def _p95(values: Sequence[float]) -> float | None:
+    """The 95th percentile of a whole window; None of less."""
+    return sorted(values)[WINDOW * 95 // 100 - 1] if len(values) == WINDOW else None
 
 
 def first_sentences(text: str, count: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensorium.capture import SourceChanged
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.core import WINDOW, Core, CoreSettings, events, first_sentences
 from sensorium.errors import LadderError
@@ -27,17 +28,19 @@ from sensorium.ladder import (
     read_ladder,
     step,
 )
-from sensorium.steps import Measured, Replaced, Tick
+from sensorium.source import SourceInfo
+from sensorium.steps import Finding, Measured, Replaced, Tick
 
 TICK_NS = 200 * NS_PER_MS
 LOOK_NS = NS_PER_S // 2  # between two steps of the bare rule
 TOP = Standing()
-GOOD = Readings(late_ms=1.0, temperature_c=50.0, memory_free_mb=4000.0, battery=0.9)
+GOOD = Readings(late_ms=1.0, behind_ms=20.0, temperature_c=50.0, memory_free_mb=4000.0, battery=0.9)
 LATE = replace(GOOD, late_ms=80.0)
 
 _READINGS = st.builds(
     Readings,
     late_ms=st.none() | st.floats(0, 200),
+    behind_ms=st.none() | st.floats(0, 2000),
     temperature_c=st.none() | st.floats(20, 110),
     memory_free_mb=st.none() | st.floats(0, 1000),
     battery=st.none() | st.floats(0, 1),
@@ -91,6 +94,7 @@ def worsened(readings: Readings, by: Readings) -> Readings:
 
     return Readings(
         worst("late_ms", max),
+        worst("behind_ms", max),
         worst("temperature_c", max),
         worst("memory_free_mb", min),
         worst("battery", min),
@@ -123,6 +127,7 @@ def test_late_ticks_lead_down_to_the_last_rung_and_no_further() -> None:
 @pytest.mark.parametrize(
     ("bad", "level", "cause"),
     [
+        ({"behind_ms": 700.0}, 1, "senses 700 ms behind, the limit is 500"),
         ({"late_ms": 80.0}, 1, "ticks 80 ms late, the limit is 50"),
         ({"temperature_c": 90.0}, 3, "90 °C, the limit is 89"),
         ({"memory_free_mb": 150.0}, 1, "150 MB of memory free, the limit is 200"),
@@ -140,7 +145,7 @@ def test_each_reading_alone_is_a_cause_and_the_cause_is_told(bad: dict[str, floa
 
 
 def test_between_the_limits_it_stays_where_it_is() -> None:
-    between = replace(GOOD, late_ms=30.0)
+    between = replace(GOOD, late_ms=30.0)  # the limits are 50 and 25
     assert [s.level for s in walk(between, 120, Standing(2))] == [2]
     assert [s.level for s in walk(replace(GOOD, late_ms=None), 120, Standing(2))] == [2]  # it does not know yet
 
@@ -148,7 +153,7 @@ def test_between_the_limits_it_stays_where_it_is() -> None:
 def test_a_rung_that_was_left_too_early_is_left_later_each_time() -> None:
     """A load that only shows one rung higher: without patience it would go up and down for ever."""
     standing, tops, now_ns = Standing(), [], 0
-    while now_ns < 300 * NS_PER_S:
+    while now_ns < 600 * NS_PER_S:
         after = step(LADDER[:2], standing, LATE if standing.level == 0 else GOOD, now_ns)
         if after.level != standing.level and after.level == 0:
             tops.append(now_ns / NS_PER_S)
@@ -188,7 +193,7 @@ def test_a_table_of_a_file_is_read_and_what_is_wrong_with_it_is_told(tmp_path: P
         "": r"it has nothing; allowed: \[\[rung\]\] tables",
         "[[rungs]]": "it has rungs; allowed",
         '[[rung]]\nname = "a"\nvision_period = 3': r"no key 'rung\.0\.vision_period'; known there: name, vision",
-        '[[rung]]\nname = "a"\nenter = { late = 3 }': r"no key 'rung\.0\.enter\.late'; known there: late_ms, temp",
+        '[[rung]]\nname = "a"\nenter = { late = 3 }': r"no key 'rung\.0\.enter\.late'; known there: late_ms, behind_ms",
         '[[rung]]\nname = "a"\nvision_period_ms = -3': r"rung\.0\.vision_period_ms: .*or equal to 0; given -3",
         '[[rung]]\nname = "a"\n[[rung]]\nname = "b"': "'b' is never entered; give enter a limit",
         '[[rung]]\nname = "a"\nenter = { late_ms = 9 }': "'a' is the top",
@@ -276,7 +281,7 @@ def test_under_a_load_the_deadline_is_kept_by_going_down_and_it_goes_up_when_the
     machine.load_ms = 0.0
     assert machine.run(60)[-1].rung == "full"
     assert [change.rung for change in machine.changes][1:] == ["rare pictures", "fewer pictures", "full"]
-    assert machine.changes[-1].cause == "good again: ticks 1 ms late, 50 °C"
+    assert machine.changes[-1].cause == "good again: ticks 1 ms late, senses 0 ms behind, 50 °C"
     assert calm(machine.changes)
 
 
@@ -289,6 +294,18 @@ def test_at_90_degrees_it_goes_down_and_up_again_when_it_is_cool() -> None:
     machine.temperature_c = 70.0
     assert machine.run(30)[-1].rung == "full"
     assert calm(machine.changes)
+
+
+def test_a_sense_that_falls_behind_leads_down_though_every_tick_is_in_time() -> None:
+    core = Core(CoreSettings(("audio",), ladder=fitted(LADDER, Able(rewords=False))), None)
+    core.handle(SourceChanged("audio", "open", info=SourceInfo("a microphone", 32 * NS_PER_MS)), 0)
+    told = []
+    for n in range(1, WINDOW + 1):
+        now_ns = n * TICK_NS
+        core.handle(Finding("audio", now_ns - 900 * NS_PER_MS), now_ns)
+        told += events(core.handle(Tick(now_ns, {"audio": now_ns}), now_ns))
+    (change,) = [event for event in told if isinstance(event, RungChanged)]
+    assert (change.rung, change.cause) == ("fewer pictures", "senses 900 ms behind, the limit is 500")
 
 
 def test_one_late_tick_changes_nothing() -> None:

@@ -34,9 +34,9 @@ LAPTOP = {
 
 def test_a_laptop_tells_its_hottest_zone_its_memory_and_its_battery(tmp_path: Path) -> None:
     machine = Machine(write(tmp_path, LAPTOP))
-    assert machine.read() == Readings(None, 90.0, 8192.0, 0.4, on_mains=False)
+    assert machine.read() == Readings(temperature_c=90.0, memory_free_mb=8192.0, battery=0.4, on_mains=False)
     write(tmp_path, {"sys/class/power_supply/AC/online": "1", "sys/class/thermal/thermal_zone1/temp": "45500"})
-    assert machine.read() == Readings(None, 45.5, 8192.0, 0.4, on_mains=True)
+    assert machine.read() == Readings(temperature_c=45.5, memory_free_mb=8192.0, battery=0.4, on_mains=True)
 
 
 def test_a_jetsons_zone_that_always_tells_100_degrees_is_no_temperature(tmp_path: Path) -> None:
