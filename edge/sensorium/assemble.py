@@ -32,10 +32,12 @@ def assemble(
     look_for: Sequence[str] = (),
     threads: int = 0,
     reword: Callable[[str], str] | None = None,
+    hang_s: float | None = None,
 ) -> Parts:
     """Open every part of the bundle that a session uses; ``threads`` for each graph, 0 leaves it to the backend.
 
     ``look_for`` are the texts that percepts score; without any, the names that the bundle's own parts know.
+    ``hang_s``: a graph whose run takes longer is replaced, where something else executes it; None: it is waited for.
     Raises BackendError or BundleError when a part is there and does not open.
     """
     # Here, so that a process that only reads bundles or replays its own encoders does not load them.
@@ -51,7 +53,7 @@ def assemble(
     from sensorium.encoders.text import TextEncoder
     from sensorium.encoders.vision import VisionEncoder
 
-    fallbacks = Fallbacks()
+    fallbacks = Fallbacks(hang_s)
 
     def opened(role: str, component: Callable[[Part, int], T]) -> T | None:
         part = bundle.find(role)

@@ -1,7 +1,10 @@
-"""Another backend for a graph whose backend raises, hangs or gives NaN while a session runs.
+"""Another backend for a graph whose backend raises, gives NaN, or (where a limit is set) hangs while a session runs.
 
 What else can execute a graph: its ``fallback`` in the bundle, and, for an .onnx file, the other backend that reads it,
 where that is installed. It is opened when it is first needed.
+
+A run that hangs can only be left behind where it has a thread of its own. Handing each run over to one costs two waits
+for the processor: microseconds on an idle machine, milliseconds on a busy one. So there is no limit unless one is set.
 """
 
 import logging
@@ -24,7 +27,6 @@ from sensorium.steps import Replaced
 
 log = logging.getLogger(__name__)
 
-HANG_S = 5.0  # for one run: ten times what the slowest graph of the companion takes on two busy cores
 ONNX_BACKENDS = ("onnxruntime", "openvino")  # each reads .onnx files
 
 Opener = Callable[[GraphEntry], Graph]
@@ -37,15 +39,18 @@ class FallbackGraph:
     An input on which every form fails is the caller's: nothing is replaced then. One thread at a time runs it.
     """
 
-    def __init__(self, name: str, forms: Sequence[GraphEntry], opener: Opener, hang_s: float = HANG_S) -> None:
-        """``name``: part/graph. Opens the first form that does; raises the first one's BackendError where none does."""
+    def __init__(self, name: str, forms: Sequence[GraphEntry], opener: Opener, hang_s: float | None = None) -> None:
+        """``name``: part/graph; ``hang_s``: longest that a run may take, None: any time.
+
+        Opens the first form that does; raises the first one's BackendError where none does.
+        """
         self.inputs: tuple[TensorSpec, ...] = forms[0].inputs
         self.outputs: tuple[TensorSpec, ...] = forms[0].outputs
         self._name, self._forms, self._opener, self._hang_s = name, forms, opener, hang_s
-        self._opened: dict[int, _Worker | str] = {}  # by place: ready to run, or why not
+        self._opened: dict[int, _Bare | _Worker | str] = {}  # by place: ready to run, or why not
         self._untold: list[Replaced] = []
         self._listener: Callable[[Replaced], None] = self._untold.append
-        self._place = next((i for i in range(len(forms)) if isinstance(self._form(i), _Worker)), 0)
+        self._place = next((i for i in range(len(forms)) if not isinstance(self._form(i), str)), 0)
         first = self._form(0)
         if isinstance(first, str):
             if self._place == 0:
@@ -85,7 +90,7 @@ class FallbackGraph:
                 cause = cause or worker
                 continue
             try:
-                made = worker.run(feeds, self._hang_s)
+                made = worker.run(feeds)
             except _HungError:
                 self._opened[place] = why = f"{self._forms[place].backend} does not return from {self._name}"
                 cause = cause or why
@@ -104,10 +109,11 @@ class FallbackGraph:
             return rubbish  # by every form: who asked for it judges it
         raise BackendError(cause)
 
-    def _form(self, place: int) -> "_Worker | str":
+    def _form(self, place: int) -> "_Bare | _Worker | str":
         if place not in self._opened:
             try:
-                self._opened[place] = _Worker(self._name, self._opener(self._forms[place]))
+                graph = self._opener(self._forms[place])
+                self._opened[place] = _Bare(graph) if self._hang_s is None else _Worker(self._name, graph, self._hang_s)
             except BackendError as err:
                 self._opened[place] = str(err)
         return self._opened[place]
@@ -122,20 +128,31 @@ class _HungError(Exception):
     """A run did not return in time."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    """An opened graph that runs on the caller's thread."""
+
+    graph: Graph
+
+    def run(self, feeds: Tensors) -> dict[str, Array]:
+        return self.graph.run(feeds)
+
+
 class _Worker:
     """An opened graph with a thread of its own to run it, which is left behind where it does not return."""
 
-    def __init__(self, name: str, graph: Graph) -> None:
+    def __init__(self, name: str, graph: Graph, limit_s: float) -> None:
+        self._limit_s = limit_s
         self._asked: queue.SimpleQueue[Tensors | None] = queue.SimpleQueue()
         self._made: queue.SimpleQueue[dict[str, Array] | Exception] = queue.SimpleQueue()
         given = (graph, self._asked, self._made)
         threading.Thread(target=_serve, args=given, name=f"graph {name}", daemon=True).start()
         weakref.finalize(self, self._asked.put, None).atexit = False  # the thread ends with the graph
 
-    def run(self, feeds: Tensors, limit_s: float) -> dict[str, Array]:
+    def run(self, feeds: Tensors) -> dict[str, Array]:
         self._asked.put(feeds)
         try:
-            made = self._made.get(timeout=limit_s)
+            made = self._made.get(timeout=self._limit_s)
         except queue.Empty:
             raise _HungError from None
         if isinstance(made, Exception):
@@ -168,6 +185,7 @@ def _has_nan(array: Array) -> bool:
 class Fallbacks:
     """Opens the graphs of a session, and keeps which of them can be replaced."""
 
+    hang_s: float | None = None  # longest that a run may take
     backends: dict[str, str] = field(default_factory=dict)  # part/graph -> what executes it
     graphs: dict[str, FallbackGraph] = field(default_factory=dict)  # those that can be replaced
 
@@ -178,7 +196,11 @@ class Fallbacks:
         if len(forms) == 1:
             return open_graph(entry, locate(entry.file), threads=threads)
         files = {form.file: locate(form.file) for form in forms}
-        graph = FallbackGraph(name, forms, lambda form: open_graph(form, files[form.file], threads=threads))
+
+        def opener(form: GraphEntry) -> Graph:
+            return open_graph(form, files[form.file], threads=threads)
+
+        graph = FallbackGraph(name, forms, opener, self.hang_s)
         self.graphs[name] = graph
         return graph
 

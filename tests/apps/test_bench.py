@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.edge.tiny_model import write_bundle
 from typer.testing import CliRunner
 
 from sensorium.errors import SensoriumError
@@ -37,3 +38,15 @@ def test_sizes_are_told_by_distribution() -> None:
 def test_an_import_that_fails_is_told_with_its_last_line() -> None:
     with pytest.raises(SensoriumError, match="No module named 'no_such_module'"):
         probe("import no_such_module")
+
+
+def test_fallback_tells_every_graph_bare_and_replaceable(tmp_path: Path) -> None:
+    bundle, out = write_bundle(tmp_path / "bundle"), tmp_path / "fallback.json"
+    result = CliRunner().invoke(
+        app, ["bench", "fallback", "--bundle", str(bundle), "--rounds", "20", "--json", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    figures = json.loads(out.read_text())["figures"]
+    assert set(figures) == {"colours/vision", "colours/audio", "colours/fusion"}
+    assert all(one["bare_ms"] > 0 and one["ratio"] > 0 for one in figures.values())
+    assert "colours/vision" in result.stdout

@@ -59,7 +59,7 @@ def hanging() -> Iterator[Hanging]:
     made.let_go.set()
 
 
-def made(*graphs: Graph | BackendError, hang_s: float = 20.0) -> tuple[FallbackGraph, list[Replaced], list[str]]:
+def made(*graphs: Graph | BackendError, hang_s: float | None = None) -> tuple[FallbackGraph, list[Replaced], list[str]]:
     """The graph, what it tells, and which backends were opened."""
     names = ("one", "two", "three")[: len(graphs)]
     by_name, opened = dict(zip(names, graphs, strict=True)), []
@@ -138,7 +138,7 @@ def test_nan_that_was_in_the_input_or_that_all_give_is_the_callers_to_judge() ->
 
 
 def test_the_thread_of_a_graph_ends_with_it() -> None:
-    graph, _, _ = made(gives(1), gives(2))
+    graph, _, _ = made(gives(1), gives(2), hang_s=20.0)
     value(graph)
     (thread,) = [t for t in threading.enumerate() if t.name == "graph model/vision" and t.is_alive()][-1:]
     del graph

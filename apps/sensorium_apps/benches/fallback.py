@@ -35,8 +35,7 @@ def fallback(path: Path, rounds: int) -> dict[str, Any]:
 
 def _compare(part: Part, name: str, golden: Mapping[str, Array], rounds: int) -> dict[str, Any]:
     bare = part.graph(name, threads=1)
-    opened = part.graph(name, threads=1)
-    replaceable = FallbackGraph(f"{part.name}/{name}", (part.entry.graphs[name],), lambda _: opened)
+    replaceable = FallbackGraph(f"{part.name}/{name}", (part.entry.graphs[name],), lambda _: bare)
     feeds = _feeds(f"{part.name}/{name}/", bare, golden)
     times: dict[str, list[float]] = {"bare": [], "replaceable": []}
     for n in range(-WARM_UP, rounds):

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from sensorium.clock import NS_PER_MS, NS_PER_S
+from sensorium.encoders import Encoder
 from sensorium.encoders.text import TextEncoder
 from sensorium.events import Event, Percept, RungChanged, Thing
 from sensorium.jobs import Workshop
@@ -138,7 +139,7 @@ def _run(
 ) -> dict[str, Any]:
     """One session: without the load, with it, and until it is back at the top."""
     working = _Working()
-    encoders = {"text": TextEncoder(), "vision": working}
+    encoders: dict[str, Encoder] = {"text": TextEncoder(), "vision": working}
     parts = Parts(encoders, fusion=None, workshop=Workshop(), variants=("small",))
     measure = Machine(Path(folder)).read
     told = _Watched()
@@ -204,7 +205,8 @@ def _heat(zone: Path, celsius: float) -> None:
 
 def _sleeper_late_ms(seconds: float) -> float:
     """How late a thread wakes that does nothing but sleep until the next tick [ms, 95th percentile]."""
-    late, due = [], time.monotonic()
+    late: list[float] = []
+    due = time.monotonic()
     while len(late) < seconds * 1000 / TICK_MS:
         due += TICK_MS / 1000
         time.sleep(max(0.0, due - time.monotonic()))
