@@ -250,7 +250,7 @@ class VirtualMachine:
             if n % 5 == 0:
                 self._core.handle(Measured(Readings(temperature_c=self.temperature_c)), self._due_ns)
             self._due_ns += TICK_NS
-            share = {"full": 1.0, "fewer pictures": 0.3}.get(self._core.rung.name, 0.05)
+            share = {"full": 1.0, "fewer pictures": 0.3}.get(self._core.rung.name, 0.08)
             late_ns = round((1.0 + self.load_ms * share) * NS_PER_MS)
             for event in events(self._core.handle(Tick(self._due_ns), self._due_ns + late_ns)):
                 self.changes += [event] if isinstance(event, RungChanged) else []
