@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sensorium.bundle import Bundle
+from sensorium.ladder import KEY, parse_ladder
 from sensorium_compile.model.build import build_model
 from sensorium_compile.recipe import ModelRecipe, Recipe, parse_recipe
 from sensorium_compile.zoo import Weights
@@ -50,8 +51,12 @@ def test_commands_exist_with_the_options_shown(line: str) -> None:
 
 
 @pytest.mark.parametrize("code", _blocks("toml"))
-def test_recipes_are_valid(code: str) -> None:
-    Recipe.model_validate(tomllib.loads(code))
+def test_recipes_and_ladders_are_valid(code: str) -> None:
+    table = tomllib.loads(code)
+    if KEY in table:
+        parse_ladder(table, README.name)
+    else:
+        Recipe.model_validate(table)
 
 
 @pytest.mark.parametrize("code", _blocks("python", OWN_MODEL))

@@ -36,7 +36,7 @@ class RecordingJournal:
         if not isinstance(step, Finding):
             self._keep(STEPS, {"now_ns": now_ns, **describe(step)}, now_ns)
         elif sample is not None:
-            self._keep(STEPS, {"now_ns": now_ns, "step": "Finding"}, now_ns)
+            self._keep(STEPS, {"now_ns": now_ns, **describe(step)}, now_ns)
             self._recorder.sample(step.modality, sample)
 
     def event(self, event: Event) -> None:
@@ -78,17 +78,19 @@ class RecordedSession:
     def steps(self) -> Iterator[Taken]:
         """The steps, once; raises RecordingError where the file is damaged or was cut off."""
         finding_ns: int | None = None
+        variant = ""
         for entry in self._entries:
             if entry.topic == STEPS:
                 message = self._message(entry)
                 now_ns = self._now_ns(message)
                 finding_ns = now_ns if message.get("step") == "Finding" else None
+                variant = str(message.get("variant", ""))
                 if finding_ns is None:
                     yield Taken(now_ns, message=message)
             elif entry.topic.startswith(SAMPLES) and not isinstance(entry.payload, bytes):
                 if finding_ns is None:
                     raise RecordingError(f"{self._path}: a sample without its step; the recording is damaged")
-                yield Taken(finding_ns, entry.topic.removeprefix(SAMPLES), entry.payload)
+                yield Taken(finding_ns, entry.topic.removeprefix(SAMPLES), entry.payload, variant)
 
     def _message(self, entry: Recorded) -> dict[str, Any]:
         try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sensorium.clock import NS_PER_S
 from sensorium.events import (
+    BackendChanged,
     Candidate,
     Event,
     Fault,
@@ -55,6 +56,8 @@ class Lines:
             return self._speak(event)
         if isinstance(event, RungChanged):
             return [f"rung {event.rung} (was {event.previous}): {event.cause}"]
+        if isinstance(event, BackendChanged):
+            return [f"{event.graph} runs on {event.backend} (was {event.previous}): {event.cause}"]
         assert isinstance(event, Fault)
         return [f"fault in {event.where}: {event.reason}"]
 

@@ -13,10 +13,12 @@ from sensorium.clock import Clock, MonotonicClock
 from sensorium.errors import BundleError, unknown
 from sensorium.events import Event, HealthChanged, Percept, Reply, Speech, Utterance
 from sensorium.health import State
+from sensorium.ladder import read_ladder
 from sensorium.learned.config import ModelConfig, parse_config
 from sensorium.samples import Sample
 from sensorium.session import Session, SessionSettings
 from sensorium.source import Source, SourceInfo, StandsBy
+from sensorium_apps.failures import note
 from sensorium_apps.journal import RecordingJournal
 from sensorium_apps.paths import find_bundle
 from sensorium_devices.factory import NONE, open_camera, open_microphone, open_sensor, open_speaker, open_text
@@ -47,6 +49,7 @@ class Inputs:
     reword: bool = False
     sensors: tuple[str, ...] = ()  # MODALITY=FILE each
     isolate: Isolate = Isolate.AUTO
+    ladder: Path | None = None  # a TOML file of rungs
 
 
 class Watched:
@@ -176,6 +179,7 @@ class Live:
 def live(inputs: Inputs) -> Iterator[Live]:
     """Open the bundle, the sources and the speaker, run a session on them, and release all of it."""
     clock = MonotonicClock()
+    ladder = read_ladder(inputs.ladder) if inputs.ladder else None
     with ExitStack() as stack:
         bundle = stack.enter_context(Bundle(find_bundle(inputs.bundle)))
         sources = open_sources(inputs, clock, periods_ms(bundle))
@@ -185,9 +189,12 @@ def live(inputs: Inputs) -> Iterator[Live]:
         for source in sources:
             if source.modality not in (*parts.encoders, "vision", "audio"):
                 raise BundleError(f"{bundle.path}: {unknown('modality', source.modality, parts.encoders)}")
-        settings = SessionSettings(tick_ms=inputs.tick_ms)
+        settings = SessionSettings(tick_ms=inputs.tick_ms, ladder=ladder)
         journal = RecordingJournal(inputs.record) if inputs.record else None
         session = Session(parts, sources, speaker, settings=settings, clock=clock, journal=journal)
+        kept = {rung.name for rung in session.core_settings.ladder}
+        for name in (rung.name for rung in ladder or () if rung.name not in kept):
+            note(f"rung {name} is left out: this session has nothing of what it gives up")
         wanted = inputs.look_for or known_labels(bundle)
         yield Live(stack.enter_context(session), sources, bundle, clock, wanted)
 

@@ -44,6 +44,9 @@ Isolation: TypeAlias = Annotated[
 Reword: TypeAlias = Annotated[
     bool, typer.Option("--reword", help="Let a small language model say answers in other words.")
 ]
+Ladder: TypeAlias = Annotated[
+    Path | None, typer.Option("--ladder", help="A TOML file of [[rung]] tables: what to give up when, to stay in time.")
+]
 
 
 def texts(look_for: str) -> tuple[str, ...]:

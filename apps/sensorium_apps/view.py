@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sensorium.clock import NS_PER_S
 from sensorium.events import (
+    BackendChanged,
     Candidate,
     Event,
     Fault,
@@ -95,6 +96,8 @@ class ViewState:
             self.fault = f"speech: {event.reason}" if event.phase == "failed" else self.fault
         elif isinstance(event, RungChanged):
             self.rung = event.rung
+        elif isinstance(event, BackendChanged):
+            self.fault = f"{event.graph} runs on {event.backend}: {event.cause}"
         elif isinstance(event, Fault):
             self.fault = f"{event.where}: {event.reason}"
 

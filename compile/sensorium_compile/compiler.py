@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sensorium.ladder import KEY as LADDER_KEY
+from sensorium.ladder import ROLE as LADDER_ROLE
 from sensorium.learned.config import VOCABULARY
 from sensorium.samples import Array
 from sensorium_compile import checkpoint
@@ -90,7 +92,8 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
     outcome = _outcome(job, material, tried, [*maker.left_out, *left_out], diary)
     for one in best:
         bundle, own = folder / BUNDLES / one.candidate.key, variants[one.candidate.key]
-        pack(recipe.name, job.target, {**parts_of(outcome, one.candidate, own), **ready}, bundle)
+        shipped = one.candidate if recipe.fallback == "none" else with_fallback(one, tried.judged)
+        pack(recipe.name, job.target, {**parts_of(outcome, shipped, own), **ready}, bundle)
         rows = [(variant.name, variant.judged) for variant in own]
         write_report(report_of(outcome, tried.judged, one, front, time.monotonic() - began, rows), bundle)
     pareto.save(folder / CHOICES, choices)
@@ -196,9 +199,29 @@ def _ready(recipe: ModelRecipe, weights: Weights) -> tuple[dict[str, PartDraft],
     return made, left_out
 
 
+def with_fallback(one: Judged, judged: Sequence[Judged]) -> Candidate:
+    """The form with the smallest one of another backend that passed the gate, graph by graph, where there is one."""
+    backend = one.candidate.backend
+    others = [other.candidate for other in judged if other.verdict.passed and other.candidate.backend != backend]
+    if not others:
+        return one.candidate
+    spare = min(others, key=lambda candidate: candidate.size_bytes)
+    graphs = {
+        name: replace(
+            graph,
+            fallback=spare.graphs[name],
+            notes=(*graph.notes, f"falls back to {spare.name}, {len(spare.graphs[name].model) / 1e6:.2f} MB more"),
+        )
+        for name, graph in one.candidate.graphs.items()
+    }
+    return replace(one.candidate, graphs=graphs)
+
+
 def parts_of(outcome: Outcome, candidate: Candidate, variants: Sequence[Variant]) -> dict[str, PartDraft]:
-    """The model, and those of its variants that may ship."""
+    """The model, those of its variants that may ship, and the recipe's ladder."""
     parts = {PART: part_of(outcome, candidate)}
+    if outcome.recipe.rung:
+        parts[LADDER_ROLE] = PartDraft(role=LADDER_ROLE, graphs={}, config={LADDER_KEY: [*outcome.recipe.rung]})
     for one in variants:
         if one.judged.verdict.passed:
             part = part_of(outcome, one.judged.candidate)

@@ -22,6 +22,7 @@ class GraphDraft:
     outputs: tuple[TensorSpec, ...] = ()
     notes: tuple[str, ...] = ()  # what the user should be told, e.g. operators that fell back
     tools: tuple[str, ...] = ()  # distributions that made it, beyond numpy, onnx and onnxruntime
+    fallback: "GraphDraft | None" = None  # the same for another backend
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime as ort
 
 from sensorium.backends import open_graph
-from sensorium.bundle import FileEntry, GraphEntry, Manifest, PartEntry, TensorSpec
+from sensorium.bundle import FallbackEntry, FileEntry, GraphEntry, Manifest, PartEntry, TensorSpec
 from sensorium.bundle.loaded import GOLDEN, MANIFEST
 from sensorium.bundle.manifest import DType
 from sensorium.errors import BackendError
@@ -85,6 +85,8 @@ def _add_part(part: str, draft: PartDraft, files: dict[str, bytes], golden: dict
         files[path] = graph.model
         graphs[name] = _describe(path, graph)
         golden |= _golden(f"{part}/{name}", graphs[name], graph)
+        if graph.fallback is not None:
+            graphs[name] = _with_fallback(f"{part}/{name}", graphs[name], graph.fallback, files)
     for file_name, content in draft.files.values():
         files[f"{part}/{file_name}"] = content
     return PartEntry(
@@ -97,9 +99,23 @@ def _add_part(part: str, draft: PartDraft, files: dict[str, bytes], golden: dict
     )
 
 
+def _with_fallback(name: str, entry: GraphEntry, spare: GraphDraft, files: dict[str, bytes]) -> GraphEntry:
+    """The entry with its fallback, which takes and gives the same and runs on its golden inputs."""
+    path = f"{name}-fallback{spare.suffix}"
+    own = _describe(path, spare)
+    if (own.inputs, own.outputs) != (entry.inputs, entry.outputs):
+        raise CompileError(f"{path} does not take and give what {entry.file} does; a fallback must")
+    _golden(f"{name}-fallback", own, spare)
+    files[path] = spare.model
+    fallback = FallbackEntry(file=path, backend=own.backend, precision=own.precision)
+    return entry.model_copy(update={"fallback": fallback})
+
+
 def _tools(parts: Iterable[PartDraft]) -> dict[str, str]:
     """Versions of all that had a hand in the graphs, by name of the distribution."""
-    used = {tool for part in parts for graph in part.graphs.values() for tool in graph.tools}
+    graphs = [graph for part in parts for graph in part.graphs.values()]
+    graphs += [graph.fallback for graph in graphs if graph.fallback is not None]
+    used = {tool for graph in graphs for tool in graph.tools}
     versions = {tool: metadata.version(tool) for tool in sorted(used | {"numpy", "onnx", "onnxruntime"})}
     return versions | {"python": platform.python_version()}
 

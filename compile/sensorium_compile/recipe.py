@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from sensorium.bundle import Bundle
-from sensorium.errors import unknown
+from sensorium.errors import LadderError, unknown
 from sensorium.inputs import InputSpec
+from sensorium.ladder import KEY, parse_ladder
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
@@ -177,6 +178,10 @@ class ModelRecipe(_Table):
     qat: QatPlan = QatPlan()
     gate: GatePlan = GatePlan()
     variants: dict[Name, VariantPlan] = {}
+    rung: list[dict[str, JsonValue]] = []  # the ladder from the top down, as sensorium.ladder reads it; none: the usual
+    # For when a backend fails while a session runs, the smallest form of another one that passed the gate is packed
+    # beside what ships. Not counted in a budget of size.
+    fallback: Literal["none", "smallest"] = "none"
     parts: tuple[Name, ...] = ()  # ready parts beside the model, of those whose weights are pulled
 
     @property
@@ -211,6 +216,11 @@ class ModelRecipe(_Table):
                     variant.input_of(modality, own.input)
                 except ValueError as err:  # pydantic's is one
                     raise ValueError(f"variants.{name}.inputs.{modality}: {_told(err)}") from err
+        if self.rung:
+            try:
+                parse_ladder({KEY: self.rung}, "the ladder")
+            except LadderError as err:
+                raise ValueError(str(err)) from err
         if self.distil.keep < 1 and self.pairing != "label":
             raise ValueError(f'distil.keep {self.distil.keep} is for pairing = "label"; given {self.pairing!r}')
         for name in self.parts:

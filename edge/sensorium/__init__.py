@@ -12,6 +12,7 @@ from sensorium.encoders import Encoder
 from sensorium.errors import (
     BackendError,
     BundleError,
+    LadderError,
     RecordingError,
     SampleError,
     SensoriumError,
@@ -19,6 +20,7 @@ from sensorium.errors import (
     SourceError,
 )
 from sensorium.events import (
+    BackendChanged,
     Candidate,
     Event,
     Fault,
@@ -37,6 +39,7 @@ from sensorium.evidence import Evidence, Phrase
 from sensorium.fusion import Fusion
 from sensorium.health import Health, State
 from sensorium.jobs import Workshop
+from sensorium.ladder import Readings, Rung, read_ladder
 from sensorium.replay import replay
 from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
 from sensorium.session import Parts, Session, SessionSettings
@@ -46,6 +49,7 @@ from sensorium.steps import Finding
 __all__ = [
     "AudioChunk",
     "AudioSink",
+    "BackendChanged",
     "BackendError",
     "Bundle",
     "BundleError",
@@ -61,14 +65,17 @@ __all__ = [
     "Guess",
     "Health",
     "HealthChanged",
+    "LadderError",
     "Line",
     "MonotonicClock",
     "Parts",
     "Percept",
     "Phrase",
     "Reading",
+    "Readings",
     "RecordingError",
     "Reply",
+    "Rung",
     "RungChanged",
     "Sample",
     "SampleError",
@@ -87,6 +94,7 @@ __all__ = [
     "VirtualClock",
     "Workshop",
     "assemble",
+    "read_ladder",
     "replay",
     "to_json",
 ]

@@ -1,13 +1,18 @@
 """From a bundle to the parts of a session: what the bundle has is opened, what it lacks is left out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from sensorium.bundle import Bundle, Part
 from sensorium.encoders import Encoder
+from sensorium.errors import BundleError, LadderError
 from sensorium.evidence import EvidenceFusion
+from sensorium.fallback import Fallbacks
 from sensorium.fusion import Fusion, OpenVocabulary
 from sensorium.jobs import Near, Workshop
+from sensorium.ladder import ROLE as LADDER_ROLE
+from sensorium.ladder import Rung, parse_ladder
 from sensorium.session import Parts
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from sensorium.learned.opening import Learned
 
 MODEL_ROLE = "model"  # of a part that is a trained model: its own encoders and fusion
+VARIANT_ROLE = "variant"  # of a part that is the same on smaller inputs, named model-NAME
 
 T = TypeVar("T")
 
@@ -26,10 +32,12 @@ def assemble(
     look_for: Sequence[str] = (),
     threads: int = 0,
     reword: Callable[[str], str] | None = None,
+    hang_s: float | None = None,
 ) -> Parts:
     """Open every part of the bundle that a session uses; ``threads`` for each graph, 0 leaves it to the backend.
 
     ``look_for`` are the texts that percepts score; without any, the names that the bundle's own parts know.
+    ``hang_s``: a graph whose run takes longer is replaced, where something else executes it; None: it is waited for.
     Raises BackendError or BundleError when a part is there and does not open.
     """
     # Here, so that a process that only reads bundles or replays its own encoders does not load them.
@@ -45,9 +53,11 @@ def assemble(
     from sensorium.encoders.text import TextEncoder
     from sensorium.encoders.vision import VisionEncoder
 
+    fallbacks = Fallbacks(hang_s)
+
     def opened(role: str, component: Callable[[Part, int], T]) -> T | None:
         part = bundle.find(role)
-        return None if part is None else component(part, threads)
+        return None if part is None else component(replace(part, opener=fallbacks.open), threads)
 
     embedder = opened("embedder", TextEmbedder)
     detector = opened("detector", Detector)
@@ -58,7 +68,8 @@ def assemble(
     if detector or classifier:
         encoders["vision"] = VisionEncoder(detector, classifier)
     voice_activity = opened("voice_activity", VoiceActivity)
-    learned = _learned(bundle, threads, voice_activity)
+    variants = variants_of(bundle)
+    learned = _learned(bundle, threads, voice_activity, variants, fallbacks)
     # Beside a model the voice detector may be there for it alone, with nothing that recognises what is said.
     talks = voice_activity if recogniser or not learned else None
     if talks or tagger:
@@ -79,16 +90,44 @@ def assemble(
         ),
         synthesiser=opened("synthesiser", Synthesiser),
         look_for=tuple(look_for),
+        variants=tuple(variants) if learned else (),
+        ladder=_ladder(bundle),
+        backends=fallbacks.backends,
+        replaceable=fallbacks.graphs,
     )
 
 
-def _learned(bundle: Bundle, threads: int, voice_activity: "VoiceActivity | None") -> "Learned | None":
+def variants_of(bundle: Bundle) -> dict[str, Part]:
+    """The variants of the bundle's trained model, by name."""
+    return {part.name.removeprefix(f"{MODEL_ROLE}-"): part for part in bundle.find_all(VARIANT_ROLE)}
+
+
+def _learned(
+    bundle: Bundle,
+    threads: int,
+    voice_activity: "VoiceActivity | None",
+    variants: dict[str, Part],
+    fallbacks: Fallbacks,
+) -> "Learned | None":
     part = bundle.find(MODEL_ROLE)
     if part is None:
         return None
     from sensorium.learned.opening import open_learned
 
-    return open_learned(part, threads, voice_activity.stream if voice_activity is not None else None)
+    voice = voice_activity.stream if voice_activity is not None else None
+    smaller = {name: replace(own, opener=fallbacks.open) for name, own in variants.items()}
+    return open_learned(replace(part, opener=fallbacks.open), threads, voice, smaller)
+
+
+def _ladder(bundle: Bundle) -> tuple[Rung, ...] | None:
+    """The bundle's own ladder, if it has one."""
+    part = bundle.find(LADDER_ROLE)
+    if part is None:
+        return None
+    try:
+        return parse_ladder(dict(part.config), f"part {part.name}")
+    except LadderError as err:
+        raise BundleError(str(err)) from err
 
 
 def _beside(encoders: dict[str, Encoder], learned: "Learned | None") -> dict[str, Encoder]:

@@ -5,14 +5,17 @@ in the conversation, and remembers what an answer may rest on.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sensorium.capture import SourceChanged
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.conversation import TurnOutput, TurnTaking
 from sensorium.errors import SensoriumError
 from sensorium.events import (
+    BackendChanged,
     Candidate,
     Event,
     Fault,
@@ -20,6 +23,7 @@ from sensorium.events import (
     HealthChanged,
     Percept,
     Reply,
+    RungChanged,
     Sensed,
     Speech,
     Utterance,
@@ -27,7 +31,7 @@ from sensorium.events import (
 from sensorium.evidence import Evidence, Phrase
 from sensorium.fusion import Fusion
 from sensorium.health import Health, State, arrival, stale_after_ns
-from sensorium.ladder import Ladder, Rung
+from sensorium.ladder import LADDER, Readings, Rung, Standing, step
 from sensorium.scene import Memory
 from sensorium.steps import (
     Check,
@@ -37,8 +41,10 @@ from sensorium.steps import (
     Finding,
     Hush,
     Job,
+    Measured,
     Publish,
     Recognised,
+    Replaced,
     Respond,
     Responded,
     Speak,
@@ -53,6 +59,8 @@ log = logging.getLogger(__name__)
 TOLD_CANDIDATES = 5  # in a percept when nothing is looked for by name
 TOLD_NAMES = 5  # for the whole picture
 TOLD_AGAIN_NS = 10 * NS_PER_S  # a part that fails on every sample is told so often, not thirty times a second
+WINDOW = 20  # ticks whose lateness is judged together: their 95th percentile is the second latest, so one is no cause
+FAILURES_NS = 60 * NS_PER_S  # for so long a backend's failure counts
 SENSE_OF_WORDS = {"audio": "speech"}  # what is said is other evidence than how it sounds
 
 
@@ -65,6 +73,8 @@ class CoreSettings:
     wall_clock_s: float = 0.0  # seconds since 1970-01-01 UTC at started_ns
     utc_offset_s: int = 0
     started_ns: int = 0
+    ladder: tuple[Rung, ...] = LADDER
+    backends: Mapping[str, str] = field(default_factory=dict)  # part/graph -> what executes it at the beginning
 
 
 @dataclass(slots=True)
@@ -80,6 +90,13 @@ class _Sense:
     rate_fault: str | None = None  # of how they come; what is in them counts nonetheless
     evidence: dict[str, Evidence] = field(default_factory=dict)  # by sense: a modality may have several
     failures: dict[str, int] = field(default_factory=dict)  # reason -> when it was last told
+    behind_ns: int = 0  # age of a sample when it was known what it shows: the oldest since the last tick, or before
+    looked: bool = False  # since the last tick
+
+    def look(self, age_ns: int) -> None:
+        """Something was found in a sample of that age."""
+        self.behind_ns = max(self.behind_ns, age_ns) if self.looked else age_ns
+        self.looked = True
 
 
 class Core:
@@ -91,7 +108,11 @@ class Core:
         self._senses = {name: _Sense(Health(State.ABSENT, "not connected yet")) for name in settings.modalities}
         self._turns = TurnTaking()
         self._memory = Memory()
-        self._ladder = Ladder()
+        self._standing = Standing()
+        self._lateness: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # of ticks on this rung: late, behind [ms]
+        self._readings = Readings()
+        self._backends = dict(settings.backends)
+        self._failed_ns: tuple[int, ...] = ()  # when backends were replaced
         self._ticks = 0
         self._jobs = 0
         self._replies = 0
@@ -111,6 +132,11 @@ class Core:
             return self._find(step, now_ns)
         if isinstance(step, Done):
             return self._done(step, now_ns)
+        if isinstance(step, Measured):
+            self._readings = step.readings
+            return []
+        if isinstance(step, Replaced):
+            return self._replace(step, now_ns)
         return self._spoke(step, now_ns)
 
     def next_check_ns(self, arrivals: Mapping[str, int]) -> int | None:
@@ -125,7 +151,7 @@ class Core:
     @property
     def rung(self) -> Rung:
         """The ladder's rung that the session stands on."""
-        return self._ladder.rung
+        return self._settings.ladder[self._standing.level]
 
     # health
 
@@ -188,6 +214,8 @@ class Core:
             return effects  # from a source that was lost meanwhile
         sense.last_ns = max(sense.last_ns, min(found.captured_ns, now_ns))
         sense.fault = found.fault
+        if found.text is None:  # a line is old when somebody was slow to type it
+            sense.look(max(0, now_ns - found.captured_ns))
         effects += self._set_health(found.modality, _health(sense, now_ns), now_ns)
         effects += self._tell_failures(sense, found, now_ns)
         if found.fault is not None:
@@ -234,7 +262,8 @@ class Core:
         self._senses[said.modality].evidence[words.sense] = words
         self._jobs += 1
         # Recognitions count from 1 up, responses from -1 down: no two jobs share a number.
-        job = Respond(-self._jobs, said.text, scene, said.ended_ns, tuple(self._evidences(now_ns)))
+        evidences = tuple(self._evidences(now_ns))
+        job = Respond(-self._jobs, said.text, scene, said.ended_ns, evidences, self.rung.language_model)
         self._asked[job.id] = job
         return [*effects, Start(job)]
 
@@ -256,7 +285,7 @@ class Core:
         self._memory.reply(text)
         latency_ms = (now_ns - asked.asked_ns) / NS_PER_MS
         reply = Reply(now_ns, self._replies, text, asked.question, answer.because, latency_ms)
-        return [Publish(reply), Speak(reply.id, reply.text)]
+        return [Publish(reply), Speak(reply.id, first_sentences(reply.text, self.rung.speech_sentences))]
 
     def _spoke(self, spoke: Spoke, now_ns: int) -> list[Effect]:
         if spoke.phase == "started":
@@ -270,9 +299,7 @@ class Core:
     def _tick(self, tick: Tick, now_ns: int) -> list[Effect]:
         effects = self._converse(self._turns.wait(now_ns), now_ns)
         latency_ms = max(0, now_ns - tick.due_ns) / NS_PER_MS
-        change = self._ladder.step(latency_ms, now_ns)
-        if change is not None:
-            effects.append(Publish(change))
+        effects += self._climb(latency_ms, now_ns)
         candidates, failed = self._candidates(now_ns)
         self._memory.looked_for = tuple(Guess(c.text, c.probability) for c in candidates if self._settings.look_for)
         self._ticks += 1
@@ -286,8 +313,33 @@ class Core:
             sounds=self._memory.recent_sounds(now_ns),
             rung=self.rung.name,
             latency_ms=latency_ms,
+            backends=by_part(self._settings.backends, self._backends),
         )
         return [*effects, *failed, Publish(percept)]
+
+    def _climb(self, latency_ms: float, now_ns: int) -> list[Effect]:
+        """Up or down the ladder, or neither."""
+        behind_ns = max((sense.behind_ns for sense in self._senses.values() if sense.connected), default=0)
+        self._lateness.append((latency_ms, behind_ns / NS_PER_MS))
+        late_ms, behind_ms = map(_p95, zip(*self._lateness, strict=True))
+        for sense in self._senses.values():
+            sense.looked = False
+        self._failed_ns = tuple(at_ns for at_ns in self._failed_ns if now_ns - at_ns < FAILURES_NS)
+        failures = len(self._failed_ns)
+        readings = replace(self._readings, late_ms=late_ms, behind_ms=behind_ms, failures=failures)
+        previous, before = self.rung.name, self._standing.level
+        self._standing = step(self._settings.ladder, self._standing, readings, now_ns)
+        if self._standing.level == before:
+            return []
+        self._lateness.clear()
+        for sense in self._senses.values():
+            sense.behind_ns = 0
+        return [Publish(RungChanged(now_ns, self.rung.name, previous, self._standing.cause))]
+
+    def _replace(self, change: Replaced, now_ns: int) -> list[Effect]:
+        self._backends[change.graph] = change.backend
+        self._failed_ns = (*self._failed_ns, now_ns)
+        return [Publish(BackendChanged(now_ns, change.graph, change.backend, change.previous, change.cause))]
 
     def _candidates(self, now_ns: int) -> tuple[tuple[Candidate, ...], list[Effect]]:
         """What is looked for; a fusion that fails is told now and then, and the session goes on without."""
@@ -335,6 +387,25 @@ def _health(sense: _Sense, now_ns: int) -> Health:
     if fault is not None:
         return Health(State.DEGRADED, fault, now_ns)
     return Health(State.LIVE, "", now_ns)
+
+
+def _p95(values: Sequence[float]) -> float | None:
+    """The 95th percentile of a whole window; None of less."""
+    return sorted(values)[WINDOW * 95 // 100 - 1] if len(values) == WINDOW else None
+
+
+def first_sentences(text: str, count: int) -> str:
+    """The first ``count`` sentences of the text; all of it where that is 0."""
+    return " ".join(re.split(r"(?<=[.!?])\s+", text)[:count]) if count else text
+
+
+def by_part(first: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """Parts with what executed most of their graphs at ``first`` (part/graph -> backend), and graphs that differ."""
+    parts: dict[str, list[str]] = {}
+    for name, backend in first.items():
+        parts.setdefault(name.partition("/")[0], []).append(backend)
+    most = {part: max(dict.fromkeys(own), key=own.count) for part, own in parts.items()}
+    return most | {name: backend for name, backend in now.items() if backend != most.get(name.partition("/")[0])}
 
 
 def events(effects: Iterable[Effect]) -> list[Event]:

@@ -6,7 +6,8 @@ SensoriumError
 ├── SampleError      a sample that is no sample (shape, type, NaN)
 ├── SourceError      a device or file that cannot be opened or was lost
 ├── SinkError        a speaker or file that cannot be written
-└── RecordingError   a recording that cannot be read
+├── RecordingError   a recording that cannot be read
+└── LadderError      a ladder that makes no sense
 """
 
 from collections.abc import Iterable
@@ -38,6 +39,10 @@ class SinkError(SensoriumError):
 
 class RecordingError(SensoriumError):
     """A recording cannot be read."""
+
+
+class LadderError(SensoriumError):
+    """A table of rungs cannot be read, or has a session swing or never come back."""
 
 
 def unknown(kind: str, given: object, known: Iterable[object]) -> str:

@@ -62,6 +62,7 @@ class Percept:
     sounds: tuple[Guess, ...]
     rung: str
     latency_ms: float  # from when the tick was due to when the percept was made
+    backends: dict[str, str] = field(default_factory=dict)  # what executes a part, and a graph of it that was replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,18 @@ class RungChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendChanged:
+    """A backend failed on a graph and was replaced by the next one that works."""
+
+    kind: ClassVar[str] = "backend"
+    at_ns: int
+    graph: str  # part/graph
+    backend: str
+    previous: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A part failed and was left out; the session goes on without it."""
 
@@ -134,7 +147,7 @@ class Fault:
     reason: str
 
 
-Event: TypeAlias = Percept | Utterance | Reply | Speech | HealthChanged | RungChanged | Fault
+Event: TypeAlias = Percept | Utterance | Reply | Speech | HealthChanged | RungChanged | BackendChanged | Fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ class Workshop:
         from sensorium.answers import answer  # its tables of words are loaded when the first question comes
 
         found = answer(job.question, job.scene, self.near)
-        return Responded(found.text, found.because, self.reword(found.text) if self.reword else None)
+        reword = self.reword if job.reword else None
+        return Responded(found.text, found.because, reword(found.text) if reword else None)
 
     def _learned(self, job: Respond) -> Responded | None:
         """The trained model's answer; one that fails leaves the question to the rules."""

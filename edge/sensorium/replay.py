@@ -12,12 +12,13 @@ from typing import Any
 from sensorium.capture import SourceChanged
 from sensorium.core import Core, CoreSettings, events, jobs
 from sensorium.encoders import attempt
-from sensorium.errors import RecordingError
+from sensorium.errors import BackendError, LadderError, RecordingError
 from sensorium.events import Event
+from sensorium.ladder import KEY, Readings, parse_ladder
 from sensorium.samples import Sample
 from sensorium.session import Parts
 from sensorium.source import SourceInfo
-from sensorium.steps import Check, Done, Job, Responded, Spoke, Step, Tick
+from sensorium.steps import Check, Done, Finding, Job, Measured, Replaced, Responded, Spoke, Step, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,15 @@ class Taken:
     now_ns: int
     modality: str = ""
     sample: Sample | None = None
+    variant: str = ""  # that looked at the sample
     message: Mapping[str, Any] | None = None
 
 
 def describe(step: Step) -> dict[str, Any]:
-    """A step as a JSON object; a Finding is not described, for its sample is kept instead."""
+    """A step as a JSON object; of a Finding only which variant looked, for its sample is kept instead."""
     kind = type(step).__name__
+    if isinstance(step, Finding):
+        return {"step": kind, "variant": step.variant}
     if isinstance(step, Done):
         reworded = step.result.reworded if isinstance(step.result, Responded) else None
         return {"step": kind, "job_id": step.job_id, "reworded": reworded}
@@ -50,13 +54,16 @@ def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
     """The inverse of ``describe_settings``; raises RecordingError."""
     try:
         lists = {key: tuple(message[key]) for key in ("modalities", "look_for")}
-        return CoreSettings(**{**message, **lists})
-    except (KeyError, TypeError) as err:
+        ladder = parse_ladder({KEY: message["ladder"]}, "its ladder")
+        return CoreSettings(**{**message, **lists, "ladder": ladder})
+    except (KeyError, TypeError, LadderError) as err:
         raise RecordingError(f"the recording's settings are damaged: {err}") from err
 
 
 def replay(settings: CoreSettings, taken: Iterable[Taken], parts: Parts) -> Iterator[Event]:
     """The events that the recorded steps lead to; raises RecordingError at a step that makes no sense."""
+    for name, backend in settings.backends.items():
+        _use(parts, name, backend)
     core = Core(settings, parts.fusion)
     asked: dict[int, Job] = {}
     for item in taken:
@@ -69,7 +76,7 @@ def _step(item: Taken, parts: Parts, asked: dict[int, Job]) -> Step:
     if item.sample is not None:
         if item.modality not in parts.encoders:
             raise RecordingError(f"the recording has {item.modality} samples, the bundle no encoder for them")
-        return attempt(parts.encoders[item.modality], item.sample)
+        return attempt(parts.encoders[item.modality], item.sample, item.variant)
     message = dict(item.message or {})
     kind = message.pop("step", None)
     if kind not in _PARSERS:
@@ -92,10 +99,28 @@ def _source_changed(message: dict[str, Any], *_: object) -> Step:
     return SourceChanged(**message, info=SourceInfo(**{**info, "notes": tuple(info["notes"])}) if info else None)
 
 
+def _replaced(message: dict[str, Any], parts: Parts, *_: object) -> Step:
+    """From here on the graph is executed as it was when this was recorded."""
+    step = Replaced(**message)
+    _use(parts, step.graph, step.backend)
+    return step
+
+
+def _use(parts: Parts, name: str, backend: str) -> None:
+    graph = parts.replaceable.get(name)
+    if graph is not None:
+        try:
+            graph.use(backend)
+        except BackendError as err:
+            raise RecordingError(f"the recording has {name} executed by {backend}: {err}") from err
+
+
 _PARSERS: dict[str, Callable[[dict[str, Any], Parts, dict[int, Job]], Step]] = {
     "Tick": lambda message, *_: Tick(**message),
     "Check": lambda message, *_: Check(**message),
     "Spoke": lambda message, *_: Spoke(**message),
     "SourceChanged": _source_changed,
     "Done": _done,
+    "Measured": lambda message, *_: Measured(Readings(**message["readings"])),
+    "Replaced": _replaced,
 }

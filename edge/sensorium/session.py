@@ -2,7 +2,7 @@
 
 capture threads -> streams -> encoder threads -> inbox -> loop thread (the core) -> events
                                                    ^            |-> worker thread (recognise, answer)
-                                                   |            `-> voice thread (speech)
+                     watch thread (temperature ...)|            `-> voice thread (speech)
                                                    `--- results and progress ---'
 """
 
@@ -12,8 +12,8 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, Self, TypeAlias
 
 from sensorium.capture import Capture, SourceChanged
@@ -23,11 +23,14 @@ from sensorium.echo import EchoGuard
 from sensorium.encoders import Encoder, attempt
 from sensorium.errors import SensoriumError
 from sensorium.events import Event, Fault, HealthChanged
+from sensorium.fallback import FallbackGraph
 from sensorium.fusion import Fusion
 from sensorium.jobs import Workshop
+from sensorium.ladder import LADDER, Able, Readings, Rung, fitted
+from sensorium.machine import Machine
 from sensorium.samples import AudioChunk, Line, Sample
 from sensorium.source import AudioSink, Source
-from sensorium.steps import Check, Done, Effect, Hush, Job, Publish, Speak, Start, Step, Tick
+from sensorium.steps import Check, Done, Effect, Hush, Job, Measured, Publish, Speak, Start, Step, Tick
 from sensorium.stream import Counts, Stream, StreamClosed
 from sensorium.voice import Synthesiser, Voice
 
@@ -36,6 +39,7 @@ log = logging.getLogger(__name__)
 STREAM_CAPACITY = {"vision": 1}  # the newest picture only
 ORDERED_CAPACITY = 128  # four seconds of 32 ms chunks: longer than any hiccup, short enough to catch up
 KEPT_EVENTS = 4096  # for a consumer who is slow: at 5 percepts a second some ten minutes
+WATCH_S = 1.0  # between two readings of the machine: temperature and memory change more slowly
 CLOSE_S = 0.8  # for all threads together: who presses Ctrl-C waits less than a second
 
 
@@ -44,6 +48,7 @@ class SessionSettings:
     """How a session runs."""
 
     tick_ms: float = 200.0  # five answers a second: as fast as a person notices
+    ladder: tuple[Rung, ...] | None = None  # None: the bundle's, or the usual one where it has none
 
 
 class Journal(Protocol):
@@ -78,6 +83,10 @@ class Parts:
     workshop: Workshop
     synthesiser: Synthesiser | None = None
     look_for: tuple[str, ...] = ()  # the texts that percepts score, where they were asked for by name
+    variants: tuple[str, ...] = ()  # of the trained model, that encoders know
+    ladder: tuple[Rung, ...] | None = None  # the bundle's own
+    backends: Mapping[str, str] = field(default_factory=dict)  # part/graph -> what executes it
+    replaceable: Mapping[str, FallbackGraph] = field(default_factory=dict)  # by part/graph
 
 
 class Session:
@@ -92,7 +101,9 @@ class Session:
         settings: SessionSettings | None = None,
         clock: Clock | None = None,
         journal: Journal | None = None,
+        measure: Callable[[], Readings] | None = None,
     ) -> None:
+        """``measure`` tells once a second how the machine is doing; without one, Linux's files are read."""
         self._parts = parts
         self._settings = settings or SessionSettings()
         self._clock = clock or MonotonicClock()
@@ -116,12 +127,21 @@ class Session:
         self._voice: Voice | None = None
         if speaker is not None and parts.synthesiser is not None:
             self._voice = Voice(parts.synthesiser, speaker, self._clock, self._echo, self._post)
+        self._measure = measure or Machine().read
+        able = Able(
+            "vision" in parts.encoders and any(source.modality == "vision" for source in sources),
+            parts.variants,
+            parts.workshop.reword is not None,
+            self._voice is not None,
+        )
         self.core_settings = CoreSettings(
             modalities=tuple(names),
             look_for=parts.look_for,
             wall_clock_s=time.time(),
             utc_offset_s=time.localtime().tm_gmtoff,
             started_ns=self._clock.now_ns(),
+            ladder=fitted(self._settings.ladder or parts.ladder or LADDER, able),
+            backends={**parts.backends, **{name: graph.backend for name, graph in parts.replaceable.items()}},
         )
         self._core = Core(self.core_settings, parts.fusion)
         self._threads = [
@@ -130,6 +150,7 @@ class Session:
             if m in self._streams
         ]
         self._threads.append(threading.Thread(target=self._work, name="work", daemon=True))
+        self._threads.append(threading.Thread(target=self._watch, name="watch", daemon=True))
         self._threads.append(threading.Thread(target=self._run, name="loop", daemon=True))
 
     def __enter__(self) -> Self:
@@ -141,6 +162,8 @@ class Session:
                 self._post(SourceChanged(name, "lost", "no source was given"))
         if "text" not in given:
             self._post(SourceChanged("text", "open"))  # ``say`` is always there
+        for graph in self._parts.replaceable.values():
+            graph.tell(self._post)
         for thread in self._threads:
             thread.start()
         if self._voice is not None:
@@ -238,7 +261,7 @@ class Session:
                 looked_ns = sample.captured_ns
                 if isinstance(sample, AudioChunk):
                     sample = self._echo.judge(sample)
-                self._inbox.put((attempt(encoder, sample), sample))
+                self._inbox.put((attempt(encoder, sample, self._core.rung.variant), sample))
 
     def _too_soon(self, modality: str, since_last_ns: int) -> bool:
         """Whether the ladder has this picture left out."""
@@ -247,6 +270,12 @@ class Session:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             self._post(Done(job.id, self._parts.workshop.run(job)))
+
+    def _watch(self) -> None:
+        while True:
+            self._post(Measured(self._measure()))
+            if self._stop.wait(WATCH_S):
+                return
 
     def _run(self) -> None:
         try:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sensorium.capture import SourceChanged
 from sensorium.events import Event, Guess, Thing
 from sensorium.evidence import Evidence
+from sensorium.ladder import Readings
 from sensorium.scene import Scene
 
 # What an encoder found in one sample.
@@ -61,6 +62,7 @@ class Finding:
     speech: tuple[SpeechSign, ...] = ()
     text: str | None = None
     failures: tuple[str, ...] = ()  # parts that failed on this sample
+    variant: str = ""  # of the trained model, that looked
 
 
 # Work that the core asks for and that runs beside it.
@@ -92,6 +94,7 @@ class Respond:
     scene: Scene
     asked_ns: int
     evidences: tuple[Evidence, ...] = ()  # at hand when it was asked, for a model that answers by itself
+    reword: bool = True  # whether there is time to say the answer in other words
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,24 @@ class Spoke:
     reason: str = ""
 
 
-Step: TypeAlias = Tick | Check | SourceChanged | Finding | Done | Spoke
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How the machine is doing; how late ticks are and how often backends fail, the core knows itself."""
+
+    readings: Readings
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A backend failed on a graph (``part/graph``), and another one executes it from now on."""
+
+    graph: str
+    backend: str
+    previous: str
+    cause: str
+
+
+Step: TypeAlias = Tick | Check | SourceChanged | Finding | Done | Spoke | Measured | Replaced
 
 # What the core wants done.
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.edge.tiny_model import write_bundle
 from typer.testing import CliRunner
 
 from sensorium.errors import SensoriumError
@@ -75,3 +76,15 @@ def test_drift_is_corrected_until_a_clap_is_seen_and_heard_as_one() -> None:
     told = pairing(drift_ppm=100.0, minutes=10.0)
     assert told["figures"]["skew_p95_ms"] <= 20.0
     assert told["floor"]["uncorrected_skew_p95_ms"] > 50.0
+
+
+def test_fallback_tells_every_graph_bare_and_replaceable(tmp_path: Path) -> None:
+    bundle, out = write_bundle(tmp_path / "bundle"), tmp_path / "fallback.json"
+    result = CliRunner().invoke(
+        app, ["bench", "fallback", "--bundle", str(bundle), "--rounds", "20", "--json", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    figures = json.loads(out.read_text())["figures"]
+    assert set(figures) == {"colours/vision", "colours/audio", "colours/fusion"}
+    assert all(one["bare_ms"] > 0 and one["ratio"] > 0 for one in figures.values())
+    assert "colours/vision" in result.stdout

@@ -1,6 +1,6 @@
 from tests.apps.samples_of_events import at, health, percept, reply, said, thing
 
-from sensorium.events import Candidate, Fault, Guess, RungChanged, Speech
+from sensorium.events import BackendChanged, Candidate, Fault, Guess, RungChanged, Speech
 from sensorium.health import State
 from sensorium_apps.lines import Lines
 
@@ -53,6 +53,7 @@ def test_health_rungs_replies_and_faults_are_lines() -> None:
         RungChanged(at(1), "rare pictures", "full", "ticks 90 ms late"),
         reply("I see a cat.", 2.0),
         Fault(at(3), "detector", "broken"),
+        BackendChanged(at(4), "model/vision", "onnxruntime", "litert", "litert gives NaN"),
     )
     assert told(Lines(), *events) == [
         "camera works",
@@ -60,6 +61,7 @@ def test_health_rungs_replies_and_faults_are_lines() -> None:
         "rung rare pictures (was full): ticks 90 ms late",
         "sensorium: I see a cat.",
         "fault in detector: broken",
+        "model/vision runs on onnxruntime (was litert): litert gives NaN",
     ]
 
 

@@ -89,6 +89,31 @@ def test_a_sensor_that_the_bundle_has_no_encoder_for_is_refused(tmp_path: Path, 
     assert "no modality 'smell'; known: audio, text, vision" in str(result.exception) + result.output
 
 
+def test_a_ladder_of_the_users_own_is_obeyed_told_and_replayed(tmp_path: Path, photo: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", small=True)
+    (tmp_path / "hot.toml").write_text(
+        '[[rung]]\nname = "all"\n'
+        '[[rung]]\nname = "small"\nvariant = "small"\n'
+        "enter = { memory_free_mb = 1e9 }\nleave = { memory_free_mb = 2e9 }\n"
+        '[[rung]]\nname = "mute"\nvariant = "small"\nspeech_sentences = 1\nenter = { late_ms = 9e9 }\n'
+        "leave = { late_ms = 8e9 }\n"
+    )
+    result = runner.invoke(app, ["run", "--bundle", str(bundle), "--camera", str(photo), "--mic", "none", "--speaker",
+        "none", "--seconds", "2", "--json", "--ladder", str(tmp_path / "hot.toml"), "--threads", "1", "--record",
+        str(tmp_path / "hot.mcap")])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "rung mute is left out" in result.stderr
+    lines = result.stdout.splitlines()
+    (change,) = [event for event in map(json.loads, lines) if event["event"] == "rung"]
+    assert (change["rung"], change["previous"]) == ("small", "all")
+    assert "MB of memory free, the limit is 1e+09" in change["cause"]
+    # Colours are half as strong to the variant.
+    added = [best["contributions"]["vision"] for best in bests(lines) if best["contributions"]]
+    assert added[-1] < max(added) * 0.9 or added[-1] == pytest.approx(max(added))
+    again = run(tmp_path / "hot.mcap", "--bundle", bundle, "--json", command="replay")
+    assert again[: len(lines)] == lines
+
+
 def test_a_kiosk_takes_what_is_shown_as_an_entry(tmp_path: Path, photo: Path) -> None:
     bundle = write_bundle(tmp_path / "bundle")
     args = ("--bundle", bundle, "--camera", photo, "--mic", "none", "--text", "none", "--speaker", "none")

@@ -1,12 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.compile.tiny import tiny_part
 
-from sensorium.bundle import Bundle
+from sensorium.bundle import Bundle, TensorSpec
 from sensorium.bundle.loaded import host_target
 from sensorium.errors import BackendError, BundleError
 from sensorium_compile.draft import GraphDraft, PartDraft
@@ -36,6 +37,25 @@ def test_what_was_packed_runs_and_gives_its_golden_outputs(tmp_path: Path, name:
         out = part.graph().run({"x": golden["adder/model/ramp/in/x"]})
     np.testing.assert_array_equal(out["y"], golden["adder/model/ramp/out/y"])
     np.testing.assert_array_equal(out["y"], [[1, 2, 3, 4]])
+
+
+def test_a_fallback_is_packed_beside_its_graph_and_none_leaves_the_manifest_as_it_was(tmp_path: Path) -> None:
+    plain = tiny_part()
+    assert "fallback" not in pack("plain", host_target(), {"adder": plain}, tmp_path / "plain").model_dump_json()
+    spare = replace(plain.graphs["model"], precision="int8-dynamic")
+    part = replace(plain, graphs={"model": replace(plain.graphs["model"], fallback=spare)})
+    pack("tiny", host_target(), {"adder": part}, tmp_path / "tiny")
+    with Bundle(tmp_path / "tiny") as bundle:
+        fallback = bundle.part("adder").entry.graphs["model"].fallback
+        assert fallback is not None
+        assert (fallback.file, fallback.precision) == ("adder/model-fallback.onnx", "int8-dynamic")
+    (tmp_path / "tiny/adder/model-fallback.onnx").write_bytes(b"other")
+    with pytest.raises(BundleError, match=r"adder/model-fallback\.onnx is damaged"):
+        Bundle(tmp_path / "tiny")
+    other = replace(spare, inputs=(TensorSpec(name="z", dtype="float32", shape=(1, 4)),), outputs=())
+    part = replace(plain, graphs={"model": replace(plain.graphs["model"], fallback=other)})
+    with pytest.raises(CompileError, match=r"does not take and give what adder/model\.onnx does"):
+        pack("tiny", host_target(), {"adder": part}, tmp_path / "other")
 
 
 def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:

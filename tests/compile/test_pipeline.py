@@ -255,6 +255,13 @@ WRONG = {
         ("[split]", "[variants.small]\ntowers = { vision = { channels = [4] } }\n[split]"),
         r"variants.small: .*give towers and steps; steps is 0",
     ),
+    "a ladder that would swing": (
+        (
+            "[split]",
+            '[[rung]]\nname = "all"\n[[rung]]\nname = "low"\nenter.late_ms = 50\nleave.late_ms = 60\n[split]',
+        ),
+        r"the ladder: 'low': leave.late_ms must be below enter.late_ms 50; given 60",
+    ),
     "a variant of no modality": (
         ("[split]", "[variants.small]\ninputs = { nose = { window = 4 } }\n[split]"),
         r"modality 'nose'.*audio.*vision",
@@ -364,6 +371,36 @@ def test_a_variant_with_a_narrower_tower_is_distilled_with_the_student_and_trave
     assert "distil" not in other.ran
     told = next(row for row in read_report(again.out).candidates if row.variant == "narrow")
     assert told.subsets["vision"].accuracy == row.subsets["vision"].accuracy
+
+
+RUNGS = """
+[[rung]]
+name = "all"
+[[rung]]
+name = "low"
+variant = "small"
+enter = { late_ms = 50 }
+leave = { late_ms = 20 }
+"""
+
+
+def test_a_recipe_may_have_a_ladder_and_a_form_of_another_backend_packed(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    text = 'fallback = "smallest"\n' + changed(("[split]", RUNGS + "[split]"))
+    job = _job(data, text, backends=("onnxruntime", "openvino"))
+    made = _compile(job, tmp_path / "bundle", Stages(tmp_path / "cache"))
+    with Bundle(made.out, target="x86-cpu") as bundle:
+        part = bundle.find("model")
+        assert part is not None
+        for name, entry in part.entry.graphs.items():
+            assert entry.fallback is not None
+            assert entry.fallback.backend != entry.backend
+            assert bundle.manifest.files[entry.fallback.file].size > 0
+            assert any(note.startswith(f"model/{name}: falls back to ") for note in bundle.manifest.notes)
+        parts = assemble(bundle, threads=1)
+    assert parts.ladder is not None
+    assert [rung.name for rung in parts.ladder] == ["all", "low"]
+    assert set(parts.replaceable) == {f"model/{name}" for name in GRAPHS}
 
 
 def test_ready_parts_are_packed_beside_the_model_where_they_are_pulled(

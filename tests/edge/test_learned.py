@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.edge.tiny_model import GAIN, LABELS, PRIOR, write_bundle
 
+from sensorium import fallback
 from sensorium.assemble import assemble
 from sensorium.bundle import Bundle
 from sensorium.capture import SourceChanged
@@ -18,9 +19,10 @@ from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.core import Core, CoreSettings, events, jobs
 from sensorium.encoders import FAILING, attempt
 from sensorium.errors import BundleError
-from sensorium.events import Candidate, Event, Fault, Percept, Reply, to_json
+from sensorium.events import Candidate, Event, Fault, HealthChanged, Percept, Reply, to_json
 from sensorium.evidence import Evidence, Phrase
 from sensorium.health import State
+from sensorium.ladder import Rung
 from sensorium.learned.fusion import TextScorer
 from sensorium.replay import Taken, describe, replay
 from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
@@ -71,6 +73,7 @@ class Run:
         self.taken: list[Taken] = []
         self.told: list[Event] = []
         self.now_ns = 0
+        self.variant = ""  # that looks and listens
         for modality, period_ns in (("vision", FRAME_NS), ("audio", CHUNK_NS), ("text", 0), ("touch", 0)):
             self.step(SourceChanged(modality, "open", info=SourceInfo(modality, period_ns)))
 
@@ -81,8 +84,8 @@ class Run:
     def feed(self, modality: str, samples: Sequence[Sample]) -> None:
         for sample in samples:
             self.now_ns = max(self.now_ns, sample.captured_ns)
-            self.taken.append(Taken(self.now_ns, modality, sample))
-            self._handle(attempt(self.parts.encoders[modality], sample))
+            self.taken.append(Taken(self.now_ns, modality, sample, self.variant))
+            self._handle(attempt(self.parts.encoders[modality], sample, self.variant))
 
     def see(self, image: NDArray[np.uint8], count: int = 1) -> None:
         self.feed("vision", [Frame(self.now_ns + n * FRAME_NS, n, image, still=True) for n in range(count)])
@@ -167,7 +170,10 @@ def test_the_temperature_of_a_subset_makes_its_probabilities_softer(tmp_path: Pa
 
 
 @pytest.mark.parametrize("how", ["raises", "nan"])
-def test_a_sense_whose_graph_fails_is_degraded_and_told_and_the_other_answers(tmp_path: Path, how: str) -> None:
+def test_a_sense_whose_graph_fails_is_degraded_and_told_and_the_other_answers(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fallback, "_installed", lambda name: name == "onnxruntime")  # nothing else executes it
     run = Run(opened(tmp_path, broken={"vision": how}))
     run.hear(SPOKEN)
     run.see(picture(), 3)
@@ -335,3 +341,40 @@ def test_a_question_said_aloud_is_the_models_text_where_it_is_newer_than_what_wa
     encoder = run.parts.encoders["text"]
     (typed,) = attempt(encoder, Line(3 * NS_PER_S, 0, "is it green")).evidence
     assert best(fusion.fuse((said, typed), 3 * NS_PER_S, 3)).text == "green"
+
+
+def test_a_variant_looks_where_the_rung_says_so_and_is_replayed_to_the_byte(tmp_path: Path) -> None:
+    parts = opened(tmp_path, small=True)
+    assert parts.variants == ("small",)
+    run, sure = Run(parts), []
+    for n, variant in enumerate(("", "small", "no such variant", "")):
+        run.variant = variant
+        run.see(picture(noise=n), 3)
+        sure.append(best(run.percept().candidates))
+    changes = [told.contributions["vision"] for told in sure]
+    assert 0 < changes[1] < 0.6 * changes[0]
+    assert changes[2:] == pytest.approx([changes[0]] * 2, rel=0.01)
+    again = replay(run.settings, run.taken, opened(tmp_path, small=True))
+    assert [to_json(event) for event in again] == [to_json(event) for event in run.told]
+
+
+def test_a_dark_picture_stays_dark_when_the_variant_changes(tmp_path: Path) -> None:
+    run = Run(opened(tmp_path, small=True))
+    run.see(np.zeros((48, 64, 3), np.uint8), 10)
+    run.variant = "small"
+    run.see(np.zeros((48, 64, 3), np.uint8), 10)
+    states = [event.state for event in run.told if isinstance(event, HealthChanged) and event.modality == "vision"]
+    assert states == [State.LIVE, State.DEGRADED]
+
+
+def test_only_the_graphs_that_differ_are_opened_for_a_variant(tmp_path: Path) -> None:
+    parts = opened(tmp_path, small=True)
+    assert [name for name in parts.backends if name.startswith("model-small/")] == ["model-small/vision"]
+
+
+def test_a_bundle_may_have_its_own_ladder(tmp_path: Path) -> None:
+    rungs = [{"name": "all"}, {"name": "less", "enter": {"failures": 1}, "leave": {"failures": 1}}]
+    with pytest.raises(BundleError, match=r"part ladder: 'less': leave\.failures must be below enter\.failures 1"):
+        opened(tmp_path / "bad", ladder={"rung": rungs})
+    ladder = opened(tmp_path / "good", ladder={"rung": rungs[:1]}).ladder
+    assert ladder == (Rung("all"),)

@@ -36,8 +36,13 @@ def write_bundle(
     modalities: Sequence[str] = ("vision", "audio"),
     broken: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
+    small: bool = False,
+    ladder: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A bundle of a model of these modalities; ``broken``: graph -> ``raises`` (on what is bright) or ``nan``."""
+    """A bundle of a model of these modalities; ``broken``: graph -> ``raises`` (on what is bright) or ``nan``.
+
+    ``small``: with a variant that takes pictures of another size and sees colours half as strong.
+    """
     broken = broken or {}
     entries, files = {}, {}
     for name in (*modalities, "fusion"):
@@ -58,8 +63,24 @@ def write_bundle(
         files={"vocabulary": "colours/vocabulary.txt"},
         config={**_with_kind(told), **(config or {})},
     )
+    parts = {"colours": part}
+    if small:
+        inputs = {"vision": {**MODALITIES["vision"], "height": SIZE + 4}}
+        graph = _encoder("vision", (1, 3, SIZE + 4, SIZE), 0.5)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+        files["model-small/vision.onnx"] = bytes(model.SerializeToString(deterministic=True))
+        own = {"file": "model-small/vision.onnx", "inputs": _specs(graph.input)}
+        parts["model-small"] = part.model_copy(
+            update={
+                "role": "variant",
+                "graphs": {**entries, "vision": entries["vision"].model_copy(update=own)},
+                "config": {**part.config, "modalities": {**told["modalities"], **inputs}},
+            }
+        )
+    if ladder is not None:
+        parts["ladder"] = PartEntry(role="ladder", config=dict(ladder))
     hashes = {n: FileEntry(sha256=hashlib.sha256(c).hexdigest(), size=len(c)) for n, c in files.items()}
-    manifest = Manifest(name="colours", target="any", parts={"colours": part}, files=hashes)
+    manifest = Manifest(name="colours", target="any", parts=parts, files=hashes)
     for name, content in {**files, MANIFEST: manifest.model_dump_json().encode()}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -71,15 +92,16 @@ def _with_kind(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "heads": heads}
 
 
-def _encoder(name: str) -> onnx.GraphProto:
+def _encoder(name: str, shape: tuple[int, ...] | None = None, strength: float = 1.0) -> onnx.GraphProto:
     dtype = TensorProto.INT64 if name == "text" else TensorProto.FLOAT
     nodes, constants = {"vision": _look, "audio": _listen, "text": _read, "touch": _feel}[name]()
+    weaken = helper.make_node("Mul", ["colour", "strength"], ["seen"])
     return helper.make_graph(
-        [*nodes, helper.make_node("Reshape", ["colour", "shape"], ["tokens"])],
+        [*nodes, weaken, helper.make_node("Reshape", ["seen", "shape"], ["tokens"])],
         name,
-        [helper.make_tensor_value_info("sample", dtype, SHAPES[name])],
+        [helper.make_tensor_value_info("sample", dtype, shape or SHAPES[name])],
         [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, (1, 1, 3))],
-        [*constants, _const("shape", np.array([1, 1, 3]))],
+        [*constants, _const("shape", np.array([1, 1, 3])), _const("strength", np.float32(strength))],
     )
 
 

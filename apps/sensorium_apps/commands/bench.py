@@ -112,16 +112,78 @@ def pairing(
     _tell(told, json, lines)
 
 
+@app.command("ladder")
+def ladder(
+    json: Json = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Under each load, after 10 seconds to settle.")] = 30.0,
+) -> None:
+    """Whether the deadline is kept under a CPU hog and at 90 °C by going down the ladder, and when it is up again.
+
+    Takes all the processor there is, for some minutes.
+
+    Example:
+
+      sensorium bench ladder --json ladder.json
+    """
+    from sensorium_apps.benches.ladder import ladder
+    from sensorium_apps.failures import note
+
+    told = ladder(seconds, note)
+    _tell(told, json, _ladder_lines(told))
+
+
+@app.command("fallback")
+def fallback(
+    json: Json = None,
+    bundle: options.Bundle = None,
+    rounds: Annotated[int, typer.Option(min=10, help="Runs of each graph, bare and replaceable in turn.")] = 200,
+) -> None:
+    """What it costs that a graph can be replaced while it runs: every graph of a bundle, bare and replaceable.
+
+    Example:
+
+      sensorium bench fallback --bundle keypad.bundle
+    """
+    from sensorium_apps.benches.fallback import fallback
+    from sensorium_apps.paths import find_bundle
+
+    told = fallback(find_bundle(bundle), rounds)
+    _tell(told, json, _fallback_lines(told))
+
+
 def _tell(told: dict[str, Any], json: Path | None, lines: list[str]) -> None:
     """Figures as JSON where that was asked for, and for a person unless they were to go there, too."""
     if json is not None:
-        text = jsonlib.dumps(told, indent=1) + "\n"
+        text = jsonlib.dumps(told, indent=1, ensure_ascii=False) + "\n"
         if str(json) == "-":
             typer.echo(text, nl=False)
             return
         json.write_text(text, encoding="utf-8")
     lines = [*lines, f"on {told['machine']['processor']}, load {told['machine']['load_1min']}"]
     typer.echo("\n".join(lines))
+
+
+def _ladder_lines(told: dict[str, Any]) -> list[str]:
+    figures = told["figures"]
+    lines = [f"  {change}" for change in told["changes"]]
+    for what in ("hog", "heat"):
+        one = figures[what]
+        back = "not back at the top" if one["back_s"] is None else f"back at the top after {one['back_s']:.0f} s"
+        lines.append(
+            f"{what:5} ticks {one['before_p95_ms']:.0f} -> {one['under_p95_ms']:.0f} ms late (p95), senses "
+            f"{one['before_behind_p95_ms']:.0f} -> {one['at_first_behind_p95_ms']:.0f} -> "
+            f"{one['under_behind_p95_ms']:.0f} ms behind; deadline {'kept' if one['kept'] else 'missed'}, "
+            f"deepest {one['deepest']}, {back}, changes {one['apart_s']:.1f} s apart or more"
+        )
+    return [*lines, f"a thread that only sleeps is {told['floor']['sleeping_thread_p95_ms']:.0f} ms late in that load"]
+
+
+def _fallback_lines(told: dict[str, Any]) -> list[str]:
+    return [
+        f"{name:28} bare {one['bare_ms']:8.3f} ms, replaceable {one['replaceable_ms']:8.3f} ms, "
+        f"ratio {one['ratio']:.3f} ({one['spread'][0]:.3f} to {one['spread'][1]:.3f})"
+        for name, one in told["figures"].items()
+    ]
 
 
 def _startup_lines(told: dict[str, Any]) -> list[str]:

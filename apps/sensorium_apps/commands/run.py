@@ -19,6 +19,7 @@ def run(
     reword: options.Reword = False,
     sensor: options.Sensors = None,
     isolate: options.Isolation = Isolate.AUTO,
+    ladder: options.Ladder = None,
 ) -> None:
     """See, hear and converse. What cannot be opened is absent, and told; the session goes on.
 
@@ -33,13 +34,16 @@ def run(
       sensorium run --bundle nose.bundle --camera none --mic none --sensor smell=gas.csv
 
       sensorium run --camera rtsp://10.0.0.5/live --json --seconds 60
+
+      sensorium run --ladder hot.toml
     """
     from sensorium_apps.live import Inputs, live
     from sensorium_apps.telling import tell_all, teller
 
     wanted = options.texts(look_for)
+    sensors = tuple(sensor or ())
     inputs = Inputs(
-        bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, tuple(sensor or ()), isolate
+        bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, sensors, isolate, ladder
     )
     with live(inputs) as running, teller(running, running.wanted, json) as told:
         tell_all(running, told, running.events(seconds))

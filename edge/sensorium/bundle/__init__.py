@@ -3,6 +3,7 @@
 from sensorium.bundle.loaded import Bundle, Part
 from sensorium.bundle.manifest import (
     SCHEMA_VERSION,
+    FallbackEntry,
     FileEntry,
     GraphEntry,
     Manifest,
@@ -14,6 +15,7 @@ from sensorium.bundle.manifest import (
 __all__ = [
     "SCHEMA_VERSION",
     "Bundle",
+    "FallbackEntry",
     "FileEntry",
     "GraphEntry",
     "Manifest",

@@ -5,7 +5,7 @@ import io
 import json
 import platform
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import JsonValue, ValidationError
 
 from sensorium.backends import Graph, open_graph
-from sensorium.bundle.manifest import SCHEMA_VERSION, Manifest, PartEntry
+from sensorium.bundle.manifest import SCHEMA_VERSION, GraphEntry, Manifest, PartEntry
 from sensorium.errors import BundleError, unknown
 from sensorium.samples import Array
 
@@ -30,6 +30,15 @@ def host_target() -> str:
     return _HOST_TARGETS.get(platform.machine(), platform.machine())
 
 
+Locate = Callable[[str], "Path | bytes"]
+Opener = Callable[[str, GraphEntry, Locate, int], Graph]  # part/graph, its entry, where files are, threads
+
+
+def open_bare(name: str, entry: GraphEntry, locate: Locate, threads: int) -> Graph:
+    """The graph with the backend it names, and nothing in its place where that fails."""
+    return open_graph(entry, locate(entry.file), threads=threads)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part of an opened bundle: its settings, files and graphs."""
@@ -37,6 +46,7 @@ class Part:
     name: str
     entry: PartEntry
     bundle: "Bundle"
+    opener: Opener = open_bare
 
     @property
     def config(self) -> Mapping[str, JsonValue]:
@@ -53,8 +63,7 @@ class Part:
         """Open one of the part's graphs; ``threads`` 0 leaves the number to the backend."""
         if name not in self.entry.graphs:
             raise BundleError(f"part {self.name}: {unknown('graph', name, self.entry.graphs)}")
-        entry = self.entry.graphs[name]
-        return open_graph(entry, self.bundle.locate(entry.file), threads=threads)
+        return self.opener(f"{self.name}/{name}", self.entry.graphs[name], self.bundle.locate, threads)
 
 
 class Bundle:
@@ -101,10 +110,11 @@ class Bundle:
 
     def find(self, role: str) -> Part | None:
         """The first part with that role, or None."""
-        for name, entry in self.manifest.parts.items():
-            if entry.role == role:
-                return Part(name, entry, self)
-        return None
+        return next(iter(self.find_all(role)), None)
+
+    def find_all(self, role: str) -> list[Part]:
+        """The parts with that role."""
+        return [Part(name, entry, self) for name, entry in self.manifest.parts.items() if entry.role == role]
 
     def read(self, name: str) -> bytes:
         """The content of a file that the manifest names."""
@@ -137,7 +147,8 @@ class Bundle:
             data = self._read_raw(name, entry.size)
             if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
                 raise BundleError(f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again")
-        used = {g.file for p in self.manifest.parts.values() for g in p.graphs.values()}
+        graphs = [g for p in self.manifest.parts.values() for g in p.graphs.values()]
+        used = {g.file for g in graphs} | {g.fallback.file for g in graphs if g.fallback is not None}
         used |= {f for p in self.manifest.parts.values() for f in p.files.values()}
         for name in sorted(used - set(self.manifest.files)):
             raise BundleError(f"{self.path}: {name} is used but has no sha256 in the manifest")

@@ -1,9 +1,17 @@
 """What a bundle says of itself: ``manifest.json``, parsed at the door by pydantic."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 SCHEMA_VERSION = 1
 
@@ -41,6 +49,14 @@ class FileEntry(_Entry):
     size: Annotated[int, Field(ge=0)]  # bytes
 
 
+class FallbackEntry(_Entry):
+    """The same graph for another backend, with the same inputs and outputs."""
+
+    file: InnerPath
+    backend: str
+    precision: str = "float32"
+
+
 class GraphEntry(_Entry):
     """A compiled graph and the backend that executes it."""
 
@@ -49,6 +65,13 @@ class GraphEntry(_Entry):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     precision: str = "float32"  # as shipped: float32, int8-dynamic, int8-static, ...
+    fallback: FallbackEntry | None = None  # for when the backend fails while a session runs
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """No word of a fallback where there is none: such a bundle is, byte for byte, what it was before there were."""
+        told: dict[str, Any] = dump(self)
+        return told if self.fallback is not None else {key: value for key, value in told.items() if key != "fallback"}
 
 
 class Origin(_Entry):

@@ -5,7 +5,8 @@ A modality that a user adds (smell, touch) is one more class with ``modality`` a
 """
 
 import logging
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from sensorium.samples import Sample
 from sensorium.steps import Finding
@@ -28,10 +29,22 @@ class Encoder(Protocol):
         ...
 
 
-def attempt(encoder: Encoder, sample: Sample) -> Finding:
-    """What this sample shows; an encoder that raises has its modality degraded, not silenced."""
+@runtime_checkable
+class Varied(Protocol):
+    """An encoder that can do with less, for a chip that is late or hot."""
+
+    def use_variant(self, name: str) -> None:
+        """Go on with the variant of that name; with the model itself where it is "" or there is none."""
+        ...
+
+
+def attempt(encoder: Encoder, sample: Sample, variant: str = "") -> Finding:
+    """What this sample shows to that variant; an encoder that raises has its modality degraded, not silenced."""
     try:
-        return encoder.encode(sample)
+        if isinstance(encoder, Varied):
+            encoder.use_variant(variant)
+        found = encoder.encode(sample)
+        return replace(found, variant=variant) if variant else found
     except Exception as err:  # a user's encoder, or a sample that it does not take
         log.exception("the %s encoder failed", encoder.modality)
         reason = f"encoder: {type(err).__name__}: {err}"

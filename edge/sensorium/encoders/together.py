@@ -11,10 +11,15 @@ class Together:
     def __init__(self, first: Encoder, second: Encoder) -> None:
         self.modality = first.modality
         self._first, self._second = first, second
+        self._variant = ""
+
+    def use_variant(self, name: str) -> None:
+        """Of both, where they have variants."""
+        self._variant = name
 
     def encode(self, sample: Sample) -> Finding:
         """The first's finding with the second's evidence added."""
-        found, more = attempt(self._first, sample), attempt(self._second, sample)
+        found, more = (attempt(encoder, sample, self._variant) for encoder in (self._first, self._second))
         return Finding(
             found.modality,
             found.captured_ns,

@@ -1,7 +1,8 @@
 """From a part of role ``model`` to encoders, a fusion, and answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,20 @@ class Learned:
         return TextScorer(wanted, vectors_of(embedder, wanted, head), head.scale, head.bias)
 
 
-def open_learned(part: Part, threads: int = 0, voice: Callable[[], Noticing] | None = None) -> Learned:
+def open_learned(
+    part: Part,
+    threads: int = 0,
+    voice: Callable[[], Noticing] | None = None,
+    variants: Mapping[str, Part] | None = None,
+) -> Learned:
     """Open every graph of the part; ``voice`` makes a voice detector's stream for each modality of sound.
 
+    Of ``variants``, by name, those graphs are opened whose input is another than the model's: now, for a chip that is
+    late has no time to open graphs. Their tokens are the model's, and so is the fusion.
     Raises BundleError where the part's settings and graphs do not fit each other, BackendError where one does not open.
     """
     config = parse_config(part)
+    smaller = {name: _smaller(config, own, threads) for name, own in (variants or {}).items()}
     towers = {
         name: Tower(name, spec, part.graph(name, threads=threads), config.lasts(name))
         for name, spec in config.modalities.items()
@@ -69,9 +78,10 @@ def open_learned(part: Part, threads: int = 0, voice: Callable[[], Noticing] | N
     for name, tower in towers.items():
         spec = tower.spec
         if isinstance(spec, ImageInput):
-            encoders[name] = LearnedPictures(tower, spec)
+            encoders[name] = LearnedPictures(tower, spec, _of(smaller, name, ImageInput))
         elif isinstance(spec, SoundInput):
-            encoders[name] = LearnedSounds(tower, spec, voice() if voice is not None else None)
+            noticing = voice() if voice is not None else None
+            encoders[name] = LearnedSounds(tower, spec, noticing, _of(smaller, name, SoundInput))
         elif isinstance(spec, TextInput):
             lines = Reader(tower, spec, read_vocabulary(part, spec))
             reader = reader or lines
@@ -79,6 +89,26 @@ def open_learned(part: Part, threads: int = 0, voice: Callable[[], Noticing] | N
         elif isinstance(spec, ReadingsInput):
             encoders[name] = LearnedReadings(tower, spec)
     return Learned(config, encoders, FusionGraph(config, part.graph(FUSION, threads=threads)), reader)
+
+
+def _smaller(config: ModelConfig, part: Part, threads: int) -> dict[str, Tower]:
+    """The variant's graphs of those modalities whose input is another, by modality."""
+    own = parse_config(part)
+    other = {name: spec for name, spec in own.modalities.items() if spec != config.modalities.get(name)}
+    for name, spec in other.items():
+        usual = config.modalities.get(name)
+        if usual is None or usual.kind != spec.kind or spec.kind not in ("image", "sound"):
+            raise BundleError(f"part {part.name}: {name} is no smaller form of the model's; compile the bundle again")
+    return {name: Tower(name, spec, part.graph(name, threads=threads), own.lasts(name)) for name, spec in other.items()}
+
+
+_Spec = TypeVar("_Spec", bound=ImageInput | SoundInput)
+
+
+def _of(smaller: Mapping[str, Mapping[str, Tower]], name: str, kind: type[_Spec]) -> dict[str, tuple[Tower, _Spec]]:
+    """That modality's towers, by variant."""
+    found = ((variant, towers[name]) for variant, towers in smaller.items() if name in towers)
+    return {variant: (tower, tower.spec) for variant, tower in found if isinstance(tower.spec, kind)}
 
 
 def read_vocabulary(part: Part, spec: TextInput) -> WordPiece:

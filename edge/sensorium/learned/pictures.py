@@ -1,6 +1,7 @@
 """Pictures for a learned model: judged, prepared, and encoded when they change."""
 
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,12 @@ GRID = 3
 class LearnedPictures:
     """One thread owns it."""
 
-    def __init__(self, tower: Tower, spec: ImageInput) -> None:
+    def __init__(
+        self, tower: Tower, spec: ImageInput, variants: Mapping[str, tuple[Tower, ImageInput]] | None = None
+    ) -> None:
+        """``variants``: the same on smaller pictures, by name."""
         self.modality = tower.modality
+        self._forms = {**(variants or {}), "": (tower, spec)}
         self._tower, self._spec = tower, spec
         self._health = PictureHealth()
         self._forget()
@@ -36,6 +41,13 @@ class LearnedPictures:
         self._encoded: NDArray[np.uint8] | None = None  # the picture that the tokens are of
         self._encoded_ns = 0
         self._tokens: Tokens | None = None
+
+    def use_variant(self, name: str) -> None:
+        """Go on with that variant; health is judged as before, a clip begins anew."""
+        tower, spec = self._forms.get(name, self._forms[""])
+        if tower is not self._tower:
+            self._tower, self._spec = tower, spec
+            self._forget()
 
     def encode(self, sample: Sample) -> Finding:
         """Health and tokens of one frame; the tokens of a picture that has not changed are kept."""

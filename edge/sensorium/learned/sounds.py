@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -53,8 +54,16 @@ class Noticing(Protocol):
 class LearnedSounds:
     """One thread owns it. ``voice``: a voice detector's stream; without one, loudness decides."""
 
-    def __init__(self, tower: Tower, spec: SoundInput, voice: Noticing | None = None) -> None:
+    def __init__(
+        self,
+        tower: Tower,
+        spec: SoundInput,
+        voice: Noticing | None = None,
+        variants: Mapping[str, tuple[Tower, SoundInput]] | None = None,
+    ) -> None:
+        """``variants``: the same on shorter sounds, by name."""
         self.modality = tower.modality
+        self._forms = {**(variants or {}), "": (tower, spec)}
         self._tower, self._spec = tower, spec
         self._noticing: Noticing = voice or Loudness()
         self._health = SoundHealth()
@@ -75,6 +84,10 @@ class LearnedSounds:
         self._told_level = -np.inf  # and how loud it was [dB of full scale]
         self._looked_ns = 0
         self._alone = 0  # samples without echo until now
+
+    def use_variant(self, name: str) -> None:
+        """Go on with that variant; an utterance under way goes on."""
+        self._tower, self._spec = self._forms.get(name, self._forms[""])
 
     def encode(self, sample: Sample) -> Finding:
         """Health, and the tokens of an utterance when there is one, of one chunk of 512 samples at 16 kHz."""

@@ -1,0 +1,75 @@
+"""What it costs that a graph can be replaced while it runs: each graph of a bundle, bare and replaceable in turn.
+
+The floor is the bare graph. Both run on the golden inputs, or on zeros where there are none; whichever goes first
+changes from run to run, so that a busy machine slows both alike.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sensorium.backends import Graph
+from sensorium.bundle import Bundle, Part, TensorSpec
+from sensorium.fallback import FallbackGraph
+from sensorium.samples import Array
+from sensorium_apps.benches.machine import machine
+
+WARM_UP = 5
+BATCHES = 10  # whose ratios' least and greatest are the spread
+
+
+def fallback(path: Path, rounds: int) -> dict[str, Any]:
+    """Figures by ``part/graph``: medians [ms] and their ratio; and the machine."""
+    figures = {}
+    with Bundle(path) as bundle:
+        golden = bundle.golden()
+        for name, entry in bundle.manifest.parts.items():
+            for graph in entry.graphs:
+                figures[f"{name}/{graph}"] = _compare(bundle.part(name), graph, golden, rounds)
+    return {"figures": figures, "rounds": rounds, "machine": machine()}
+
+
+def _compare(part: Part, name: str, golden: Mapping[str, Array], rounds: int) -> dict[str, Any]:
+    bare = part.graph(name, threads=1)
+    replaceable = FallbackGraph(f"{part.name}/{name}", (part.entry.graphs[name],), lambda _: bare)
+    feeds = _feeds(f"{part.name}/{name}/", bare, golden)
+    times: dict[str, list[float]] = {"bare": [], "replaceable": []}
+    for n in range(-WARM_UP, rounds):
+        runs: list[tuple[str, Graph]] = [("bare", bare), ("replaceable", replaceable)]
+        for which, graph in runs if n % 2 else reversed(runs):
+            took = _timed(lambda graph=graph: graph.run(feeds))  # type: ignore[misc]
+            times[which] += [took] if n >= 0 else []
+    each = max(1, rounds // BATCHES)
+    ratios = [_ratio(times, start, start + each) for start in range(0, rounds - each + 1, each)]
+    return {
+        "bare_ms": round(statistics.median(times["bare"]) * 1000, 4),
+        "replaceable_ms": round(statistics.median(times["replaceable"]) * 1000, 4),
+        "ratio": round(_ratio(times, 0, rounds), 4),
+        "spread": [round(min(ratios), 4), round(max(ratios), 4)],
+    }
+
+
+def _ratio(times: Mapping[str, list[float]], start: int, end: int) -> float:
+    return statistics.median(times["replaceable"][start:end]) / statistics.median(times["bare"][start:end])
+
+
+def _timed(run: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def _feeds(prefix: str, graph: Graph, golden: Mapping[str, Array]) -> dict[str, Array]:
+    """The inputs of the first golden case."""
+    cases = sorted({key.removeprefix(prefix).split("/")[0] for key in golden if key.startswith(prefix)})
+    if cases:
+        return {spec.name: golden[f"{prefix}{cases[0]}/in/{spec.name}"] for spec in graph.inputs}
+    return {spec.name: _zeros(spec) for spec in graph.inputs}
+
+
+def _zeros(spec: TensorSpec) -> Array:
+    return np.zeros([max(1, size) for size in spec.shape], spec.dtype)
