@@ -83,7 +83,7 @@ class Watched:
         """The source's next sample."""
         sample = self._source.read()
         self.newest = sample
-        if sample is None and not self._closed:
+        if sample is None and not self._closed and self.finite:
             self.ended = True
         return sample
 

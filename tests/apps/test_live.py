@@ -15,10 +15,11 @@ from sensorium_apps.telling import Absent
 class Lines:
     """A source of the lines given; one that is an error is raised."""
 
-    modality, name, finite = "text", "lines", True
+    modality, name = "text", "lines"
 
-    def __init__(self, *lines: str | SourceError) -> None:
+    def __init__(self, *lines: str | SourceError, finite: bool = True) -> None:
         self._lines = deque(lines)
+        self.finite = finite
 
     def open(self) -> SourceInfo:
         return SourceInfo("lines", 0)
@@ -44,14 +45,14 @@ def test_a_watched_source_tells_its_openings_newest_sample_and_end() -> None:
 
 
 def test_a_source_that_was_closed_or_lost_has_not_ended() -> None:
-    closed, lost = Watched(Lines("hello")), Watched(Lines(SourceError("gone")))
+    closed, lost, live = Watched(Lines("hello")), Watched(Lines(SourceError("gone"))), Watched(Lines(finite=False))
     closed.open()
     closed.close()
     assert closed.read() is None
     with pytest.raises(SourceError):
         lost.read()
-    assert not closed.ended
-    assert not lost.ended
+    assert live.read() is None
+    assert not any(source.ended for source in (closed, lost, live))
 
 
 def settled_after(pending: Pending, seconds: float) -> bool:
