@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,6 +11,7 @@ from sensorium.errors import SensoriumError
 from sensorium.samples import AudioChunk, Sample
 from sensorium.source import Source, SourceInfo
 from sensorium.stream import Stream
+from sensorium.waiting import Wait, wait_real
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,6 @@ class Capture:
         self.stream = stream
         self._clock = clock
         self._report = report
-        self._times = Timekeeper(source.name)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"capture-{source.modality}", daemon=True)
 
@@ -91,44 +91,51 @@ class Capture:
                 log.warning("%s: its driver does not return from a read; left behind", self.source.name)
 
     def _run(self) -> None:
-        lost_ns: int | None = None  # when the outage under way began
-        while not self._stop.is_set():
-            opened, got_samples, reason = self._run_once()
-            if self._stop.is_set():
-                return
-            if not reason:
-                self._report(SourceChanged(self.source.modality, "ended", f"{self.source.name} has ended"))
-                return
-            if lost_ns is None or opened:  # an outage is told once, with its first reason, and after every opening
-                self._report(SourceChanged(self.source.modality, "lost", reason))
-            if lost_ns is None or got_samples:
-                lost_ns = self._clock.now_ns()
-            self._stop.wait(retry_after_s((self._clock.now_ns() - lost_ns) / NS_PER_S))
+        for happened in attend(self.source, self._clock, self._stop):
+            if isinstance(happened, SourceChanged):
+                self._report(happened)
+            else:
+                self.stream.put(happened, self._clock.now_ns())
 
-    def _run_once(self) -> tuple[bool, bool, str]:
-        """Open, read to the end or a failure, close.
 
-        Returns whether it opened, whether samples came, and why it ended ("": by itself).
-        """
+def attend(
+    source: Source, clock: Clock, stop: threading.Event, wait: Wait = wait_real
+) -> Iterator["SourceChanged | Sample"]:
+    """What happens to a source, one after the other: it is opened, gives samples, is lost, is opened again ...
+
+    Ends once a finite source has, or ``stop`` was set and the source closed. ``wait``: between two tries to open.
+    """
+    times = Timekeeper(source.name)
+    lost_ns: int | None = None  # when the outage under way began
+    while not stop.is_set():
         opened = got_samples = False
+        reason = "" if source.finite else f"{source.name} stopped"  # where a read ends it
         try:
-            info = self.source.open()
+            info = source.open()
+            if stop.is_set():  # closed while it was being opened, which it may not have noticed
+                return
             opened = True
-            if self._stop.is_set():  # closed while it was being opened, which it may not have noticed
-                return opened, got_samples, ""
-            self._report(SourceChanged(self.source.modality, "open", info=info))
-            while (sample := self.source.read()) is not None:
-                now_ns = self._clock.now_ns()
-                self.stream.put(self._times.step(sample, now_ns), now_ns)
+            yield SourceChanged(source.modality, "open", info=info)
+            while (sample := source.read()) is not None:
                 got_samples = True
+                yield times.step(sample, clock.now_ns())
         except SensoriumError as err:
-            return opened, got_samples, str(err)
+            reason = str(err)
         except Exception as err:  # a driver's own exception must not kill the modality for good
-            log.exception("%s failed", self.source.name)
-            return opened, got_samples, f"{self.source.name}: {type(err).__name__}: {err}"
+            log.exception("%s failed", source.name)
+            reason = f"{source.name}: {type(err).__name__}: {err}"
         finally:
-            self.source.close()
-        return opened, got_samples, "" if self.source.finite else f"{self.source.name} stopped"
+            source.close()
+        if stop.is_set():
+            return
+        if not reason:
+            yield SourceChanged(source.modality, "ended", f"{source.name} has ended")
+            return
+        if lost_ns is None or opened:  # an outage is told once, with its first reason, and after every opening
+            yield SourceChanged(source.modality, "lost", reason)
+        if lost_ns is None or got_samples:
+            lost_ns = clock.now_ns()
+        wait(stop, int(retry_after_s((clock.now_ns() - lost_ns) / NS_PER_S) * NS_PER_S))
 
 
 def retry_after_s(outage_s: float) -> float:

@@ -17,6 +17,7 @@ def run(
     threads: options.Threads = 0,
     reword: options.Reword = False,
     sensor: options.Sensors = None,
+    fault: options.Faults = None,
 ) -> None:
     """See, hear and converse. What cannot be opened is absent, and told; the session goes on.
 
@@ -31,11 +32,26 @@ def run(
       sensorium run --bundle nose.bundle --camera none --mic none --sensor smell=gas.csv
 
       sensorium run --camera rtsp://10.0.0.5/live --json --seconds 60
+
+      sensorium run --fault camera:blocked@10s+5s --fault mic:muted@12s+5s
     """
     from sensorium_apps.live import Inputs, live
     from sensorium_apps.telling import tell_all, teller
 
     wanted = options.texts(look_for)
-    inputs = Inputs(bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, tuple(sensor or ()))
+    inputs = Inputs(
+        bundle,
+        camera,
+        mic,
+        text,
+        speaker,
+        wanted,
+        record,
+        tick_ms,
+        threads,
+        reword,
+        sensors=tuple(sensor or ()),
+        faults=tuple(fault or ()),
+    )
     with live(inputs) as running, teller(running, running.wanted, json) as told:
         tell_all(running, told, running.events(seconds))
