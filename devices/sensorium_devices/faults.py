@@ -6,6 +6,8 @@ smell:nan@500ms+2s        a sensor, by its modality
 """
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -111,6 +113,25 @@ class Fault:
     def __str__(self) -> str:
         lasting = "" if self.duration_ns is None else f"+{_written(self.duration_ns)}"
         return f"{self.source}:{self.kind}@{_written(self.start_ns)}{lasting}"
+
+
+class Schedule:
+    """Which of a source's faults are there; asked for every sample, so it looks again only when one begins or ends."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self._faults = faults
+        ends = (fault.end_ns for fault in faults if fault.end_ns is not None)
+        self._changes = sorted({*(fault.start_ns for fault in faults), *ends})
+        self._active: tuple[Fault, ...] = ()
+        self._place = 0  # how many changes lie behind
+
+    def at(self, at_ns: int) -> tuple[Fault, ...]:
+        """The faults that are active so long after the source was first opened."""
+        place = bisect_right(self._changes, at_ns)
+        if place != self._place:
+            self._place = place
+            self._active = tuple(fault for fault in self._faults if fault.active(at_ns))
+        return self._active
 
 
 def _ns(number: str, unit: str) -> int:

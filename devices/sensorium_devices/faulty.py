@@ -17,7 +17,7 @@ from sensorium.errors import SourceError
 from sensorium.samples import Sample
 from sensorium.source import Source, SourceInfo
 from sensorium.waiting import Wait, wait_real
-from sensorium_devices.faults import Fault, Kind
+from sensorium_devices.faults import Fault, Kind, Schedule
 from sensorium_devices.spoiling import Spoiler
 
 SLOW_PERIODS = 3  # that a slow sample takes longer: just past what health takes for a stall
@@ -37,6 +37,7 @@ class Faulty:
         self._source, self._clock, self._wait = source, clock, wait
         self._faults = tuple(fault for fault in faults if fault.modality == source.modality)
         self._dice = np.random.default_rng(seed)
+        self._schedule = Schedule(self._faults)
         self._spoiler = Spoiler(self._faults, self._dice)
         self._closed, self._never = threading.Event(), threading.Event()
         self._began_ns: int | None = None
@@ -74,12 +75,13 @@ class Faulty:
     def read(self) -> Sample | None:
         """The next sample with what is wrong with it; None, SourceError and OSError on purpose too."""
         while not self._closed.is_set():
-            if self._fault(Kind.EXCEPTION) is not None:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            if self._fault(Kind.END) is not None:
-                return None
-            if self._blocks():
-                continue
+            if self._schedule.at(self._at_ns()):
+                if self._fault(Kind.EXCEPTION) is not None:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                if self._fault(Kind.END) is not None:
+                    return None
+                if self._blocks():
+                    continue
             if self._held:
                 return self._held.popleft()
             sample = self._source.read()
@@ -105,12 +107,14 @@ class Faulty:
 
     def _take(self, sample: Sample) -> None:
         """Hold it, spoilt, until it is due; a burst is held until it is complete."""
+        self._held.append(self._spoiler.step(sample, self._at_ns()))
+        if not self._schedule.at(self._at_ns()):
+            return
         late_ns = 0
         if self._fault(Kind.SLOW) is not None:
             late_ns += SLOW_PERIODS * self._period_ns
         if self._fault(Kind.JITTER) is not None:
             late_ns += int(self._dice.uniform(0, JITTER_PERIODS) * self._period_ns)
-        self._held.append(self._spoiler.step(sample, self._at_ns()))
         if late_ns:
             self._wait(self._closed, late_ns)
         while self._fault(Kind.BURST) is not None and len(self._held) < BURST:
@@ -120,8 +124,7 @@ class Faulty:
             self._held.append(self._spoiler.step(more, self._at_ns()))
 
     def _fault(self, kind: Kind) -> Fault | None:
-        at_ns = self._at_ns()
-        return next((fault for fault in self._faults if fault.kind is kind and fault.active(at_ns)), None)
+        return next((fault for fault in self._schedule.at(self._at_ns()) if fault.kind is kind), None)
 
     def _at_ns(self) -> int:
         return self._clock.now_ns() - (self._began_ns or 0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from sensorium.clock import NS_PER_S
 from sensorium.samples import Array, AudioChunk, Frame, Line, Reading, Sample
-from sensorium_devices.faults import Fault, Kind
+from sensorium_devices.faults import Fault, Kind, Schedule
 
 DARK_SHIFT = 5  # bits of every pixel that are lost: 7 of 255 is left of white
 COVERED_LUMA = 90  # the red of a finger before a lens, as a grey
@@ -26,7 +26,7 @@ class Spoiler:
     """Applies the faults that are active to one sample after the other. ``dice`` drives noise and jumps."""
 
     def __init__(self, faults: Sequence[Fault], dice: Dice) -> None:
-        self._faults = faults
+        self._schedule = Schedule(faults)
         self._dice = dice
         self._jumps_ns = {f: _jump_ns(dice) for f in faults if f.kind is Kind.JUMP}
         self._frozen: Array | None = None  # the content that repeats
@@ -37,7 +37,10 @@ class Spoiler:
 
         Raises SampleError for a picture of the wrong shape, as a source does whose driver gives one.
         """
-        active = [fault for fault in self._faults if fault.active(at_ns)]
+        active = self._schedule.at(at_ns)
+        if not active:
+            self._frozen, self._last_ns = None, sample.captured_ns
+            return sample
         if not isinstance(sample, Line):
             kinds = [fault.kind for fault in active]
             content = self._freeze(_content(sample), Kind.FROZEN in kinds)
