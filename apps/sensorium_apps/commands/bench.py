@@ -103,8 +103,8 @@ def _plain_soak(told: dict[str, Any]) -> str:
     ratio, slope, late = figures["answered_ratio"], figures["slope_mb_per_h"], floor["wait_late_p99_ms"]
     lines = [
         f"{'interrupted after' if run['interrupted'] else 'ran'}     {run['lasted_s']:.0f} s"
-        f"{' of virtual time' if run['virtual'] else ''} in {run['took_s']:.0f} s, {figures['faults']} faults, "
-        f"seed {run['seed']}",
+        f"{' of virtual time' if run['virtual'] else ''} in {run['took_s']:.0f} s, {figures['faults']} faults "
+        f"({figures['faults_judged']} had to be told, alone and long enough), seed {run['seed']}",
         f"answered  {'no tick was due' if ratio is None else f'{ratio:.2%}'} of {figures['ticks']} ticks before the "
         f"next; p99 {figures['late_p99_ms']:.1f} ms late"
         + (f" (a thread that only waits: {late:.1f} ms)" if late is not None else ", the tick's own work"),

@@ -7,7 +7,7 @@ from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.events import Event, Percept
 from sensorium.stream import Counts
 from sensorium_apps.benches.soak.resources import Lateness, Memory
-from sensorium_apps.benches.soak.truth import Timeline, Violation, recovered_ns, wrong, wrong_sum
+from sensorium_apps.benches.soak.truth import SETTLED_NS, Timeline, Violation, decisive, wrong, wrong_sum
 from sensorium_apps.benches.soak.world import Light
 from sensorium_devices.faults import Fault
 
@@ -26,18 +26,15 @@ class Checker:
     answered: int = 0  # percepts that came before the next was due
     lateness: Lateness = field(default_factory=Lateness)
     judged: int = 0  # percepts whose senses were held against the truth
+    faults_judged: set[Fault] = field(default_factory=set)  # that were alone and lasted long enough to have to be told
     _timelines: dict[str, Timeline] = field(default_factory=dict)
-    _settled_ns: int = 0  # what any sense needs at most to be told as it is
     _unjudged_until_ns: int = 0
     _start_ns: int | None = None
-
-    def __post_init__(self) -> None:
-        self._settled_ns = max(map(recovered_ns, self.faults), default=0)
 
     def hiccup(self, at_ns: int, late_ns: int) -> None:
         """The machine did not run a thread for ``late_ns`` until ``at_ns``: nothing is judged until all has settled."""
         if late_ns > HICCUP_NS:
-            self._unjudged_until_ns = max(self._unjudged_until_ns, at_ns + late_ns + self._settled_ns)
+            self._unjudged_until_ns = max(self._unjudged_until_ns, at_ns + late_ns + SETTLED_NS)
 
     def take(self, event: Event, late_ns: float | None = None) -> None:
         """Check one event; ``late_ns``: how late a percept was, where it does not say so itself."""
@@ -63,9 +60,11 @@ class Checker:
             at_ns = percept.at_ns - began_ns
             if name not in self._timelines:
                 self._timelines[name] = Timeline([fault for fault in self.faults if fault.modality == name])
-            if at_ns < self._settled_ns:
+            if at_ns < SETTLED_NS:
                 continue  # it has just been opened
             faults, sensed = self._timelines[name].at(at_ns), percept.senses[name]
+            if len(faults) == 1 and decisive(faults[0], at_ns):
+                self.faults_judged.add(faults[0])
             told = wrong(sensed, faults, at_ns, name)
             if told is not None:
                 detail = f"{name}: {told}; told {sensed.state} {sensed.reason!r}, age {sensed.age_ms} ms"

@@ -49,6 +49,7 @@ class Outcome:
                 "late_p99_ms": checker.lateness.at(0.99),
                 "violations": len(checker.violations),
                 "faults": begun,
+                "faults_judged": len(checker.faults_judged),
                 "ticks": self.ticks,
                 "judged_ratio": round(checker.judged / checker.percepts, 4) if checker.percepts else None,
                 "rss_growth_mb": round(self.memory.growth_mb, 3),

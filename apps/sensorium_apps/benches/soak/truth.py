@@ -79,10 +79,22 @@ def noticed_ns(fault: Fault) -> int:
     return rule(fault).within_ns + SAMPLES * PERIODS_NS[fault.modality]
 
 
+def decisive(fault: Fault, at_ns: int) -> bool:
+    """Whether one that is alone must be told by now, so long after the source was first opened."""
+    if rule(fault).expected is Expected.EITHER:
+        return False
+    told_ns = 0 if rule(fault) is HARMLESS else noticed_ns(fault)
+    return fault.active(at_ns) and at_ns - fault.start_ns > told_ns
+
+
 def recovered_ns(fault: Fault) -> int:
     """How long after its end the sense must be live again: the longest wait between two tries, and what health asks."""
     retry_ns = int(LAST_RETRY_S * NS_PER_S) if rule(fault).expected is Expected.GONE else 0
     return retry_ns + PICTURE_NS + (LONGEST_DRIVER_PERIODS + SAMPLES) * PERIODS_NS[fault.modality]
+
+
+# What any sense needs at most to be told as it is.
+SETTLED_NS = max(recovered_ns(Fault(name, Kind.END, 0)) for name in PERIODS_NS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +145,7 @@ def _wrong_alone(sensed: Sensed, fault: Fault, at_ns: int, modality: str) -> str
     expected = rule(fault).expected
     if expected is Expected.LIVE:
         return _wrong_live(sensed, modality)
-    if not fault.active(at_ns) or at_ns - fault.start_ns <= noticed_ns(fault) or expected is Expected.EITHER:
+    if not decisive(fault, at_ns):
         return None
     if expected is Expected.GONE and sensed.state not in (State.STALE, State.ABSENT):
         return "a sense that is gone is told as present"
