@@ -108,6 +108,8 @@ def _plain_soak(told: dict[str, Any]) -> str:
         f"answered  {'no tick was due' if ratio is None else f'{ratio:.2%}'} of {figures['ticks']} ticks before the "
         f"next; p99 {figures['late_p99_ms']:.1f} ms late"
         + (f" (a thread that only waits: {late:.1f} ms)" if late is not None else ", the tick's own work"),
+        f"judged    {figures['judged_ratio'] or 0:.0%} of them against the truth"
+        + ("" if run["virtual"] else "; during the others the machine itself was late"),
         f"memory    {floor['rss_mb']:.1f} MB at first, {figures['rss_growth_mb']:+.2f} MB after the warm-up"
         + (f", {slope:+.3f} MB/h" if slope is not None else ""),
         f"leaked    {figures['threads_leaked']} threads, {figures['fds_leaked']} file descriptors",
