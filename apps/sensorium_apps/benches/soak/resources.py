@@ -14,7 +14,7 @@ import numpy as np
 from sensorium.clock import NS_PER_MS, NS_PER_S
 
 FLAT_MB_PER_H = 0.1  # what a day may add is less than a browser's tab in a minute
-NOISE_MB = 0.5  # a growth that an allocator makes without anybody holding on to anything
+NOISE_MB = 1.0  # half a megabyte came in the first hour while Python's own objects grew by some tens of kilobytes
 WARM_UP = 1 / 6  # of a run: caches and allocators fill
 SAMPLES = 240  # every six minutes of a day
 BEAT_NS = 20 * NS_PER_MS  # finer than any tick
