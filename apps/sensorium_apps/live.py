@@ -10,7 +10,7 @@ from pathlib import Path
 from sensorium.assemble import MODEL_ROLE, assemble
 from sensorium.bundle import Bundle
 from sensorium.clock import Clock, MonotonicClock
-from sensorium.errors import BundleError, unknown
+from sensorium.errors import BundleError, SourceError, unknown
 from sensorium.events import Event, HealthChanged, Percept, Reply, Speech, Utterance
 from sensorium.health import State
 from sensorium.ladder import read_ladder
@@ -22,6 +22,8 @@ from sensorium_apps.failures import note
 from sensorium_apps.journal import RecordingJournal
 from sensorium_apps.paths import find_bundle
 from sensorium_devices.factory import NONE, open_camera, open_microphone, open_sensor, open_speaker, open_text
+from sensorium_devices.faults import Fault, source_name
+from sensorium_devices.faulty import Faulty
 from sensorium_devices.isolate import Isolate
 from sensorium_devices.readings import PERIOD_MS
 
@@ -50,6 +52,7 @@ class Inputs:
     sensors: tuple[str, ...] = ()  # MODALITY=FILE each
     isolate: Isolate = Isolate.AUTO
     ladder: Path | None = None  # a TOML file of rungs
+    faults: tuple[str, ...] = ()  # SOURCE:KIND@START+DURATION each
 
 
 class Watched:
@@ -88,7 +91,7 @@ class Watched:
         """The source's next sample."""
         sample = self._source.read()
         self.newest = sample
-        if sample is None and not self._closed:
+        if sample is None and not self._closed and self.finite:
             self.ended = True
         return sample
 
@@ -212,17 +215,25 @@ def rewording() -> Iterator[Callable[[str], str]]:
 def open_sources(inputs: Inputs, clock: Clock, periods: Mapping[str, float] | None = None) -> list[Watched]:
     """The sources that are not ``none``. The session opens them, and again when they were lost.
 
-    ``periods``: of the sensors whose readings have no times of their own [ms]. Raises SourceError for a sensor's name.
+    ``periods``: of the sensors whose readings have no times of their own [ms]. Raises SourceError for a sensor's name
+    and for a fault of a source that is not there.
     """
+    faults = [Fault.parse(text) for text in inputs.faults]
     known = periods or {}
     sensors = [open_sensor(text, clock, known.get(text.partition("=")[0], PERIOD_MS)) for text in inputs.sensors]
-    sources = (
+    opened = (
         open_camera(inputs.camera, clock, isolate=inputs.isolate),
         open_microphone(inputs.mic, clock, isolate=inputs.isolate),
         open_text(inputs.text, clock),
         *sensors,
     )
-    return [Watched(source) for source in sources if source is not None]
+    sources = [source for source in opened if source is not None]
+    there = {source_name(source.modality) for source in sources}
+    for fault in faults:
+        if fault.source not in there:
+            raise SourceError(f"--fault {fault}: {unknown('source', fault.source, there or (NONE,))}")
+    failing = {fault.modality for fault in faults}
+    return [Watched(Faulty(s, faults, clock) if s.modality in failing else s) for s in sources]
 
 
 def periods_ms(bundle: Bundle) -> dict[str, float]:

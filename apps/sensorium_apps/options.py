@@ -19,6 +19,14 @@ Sensors: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--sensor", help="Another sense's readings: MODALITY=FILE.csv or MODALITY=- ; may be repeated."),
 ]
+Faults: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        help="Let a source fail on purpose: SOURCE:KIND@START+DURATION, e.g. camera:blocked@10s+5s, mic:muted@1m, "
+        "smell:nan@500ms+2s; may be repeated.",
+    ),
+]
 Speaker: TypeAlias = Annotated[str, typer.Option("--speaker", help="default, a .wav file to write, or none.")]
 LookFor: TypeAlias = Annotated[
     str,

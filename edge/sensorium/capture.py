@@ -2,16 +2,17 @@
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from sensorium.clock import NS_PER_S, Clock
+from sensorium.clock import NS_PER_MS, NS_PER_S, Clock
 from sensorium.errors import SensoriumError
 from sensorium.rate import RateHealth
-from sensorium.samples import Sample
+from sensorium.samples import AudioChunk, Sample
 from sensorium.source import Source, SourceInfo, StandsBy
 from sensorium.stream import Stream
+from sensorium.waiting import Wait, wait_real
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ RETRY_SHARE = 0.02
 FIRST_RETRY_S, LAST_RETRY_S = 0.04, 2.0
 DEAREST_TRY_S = 0.25
 JOIN_S = 0.6  # within what a session takes to close
+AHEAD_NS = 20 * NS_PER_MS  # that a sample may be ahead of the clock: a wait that ended early, a fitted sample clock
+CATCH_UP_NS = NS_PER_S  # a source that was off and is right again may lag so far behind arrival: networks do
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,35 @@ class SourceChanged:
     state: Literal["open", "lost", "ended", "faulty"]
     reason: str = ""  # of faulty: empty where it is well again
     info: SourceInfo | None = None
+
+
+class Timekeeper:
+    """Holds a source's capture times to what can be: each later than the one before, none in the future.
+
+    The time of a device whose clock was set or stands still becomes the time of arrival. All that rests on time
+    (health, evidence, rates) would else wait until such a clock comes round again.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._told_ns: int | None = None  # the last sample's time as its source told it
+        self._last_ns = 0  # and as it was handed on
+        self._off = False
+
+    def step(self, sample: Sample, now_ns: int) -> Sample:
+        """The sample, arrived at ``now_ns``, with a time that can be; the log says when a clock begins to be off."""
+        told_ns = at_ns = sample.captured_ns
+        off = told_ns > now_ns + AHEAD_NS or (
+            self._told_ns is not None and (told_ns <= self._told_ns or told_ns < self._last_ns - CATCH_UP_NS)
+        )
+        if off:
+            at_ns = now_ns - (sample.duration_ns if isinstance(sample, AudioChunk) else 0)
+            if not self._off:
+                log.warning("%s: its clock is off; its samples have the time of their arrival", self._name)
+        if self._told_ns is not None:
+            at_ns = max(at_ns, self._last_ns + 1)
+        self._told_ns, self._last_ns, self._off = told_ns, at_ns, off
+        return sample if at_ns == told_ns else replace(sample, captured_ns=at_ns)
 
 
 class Capture:
@@ -62,53 +94,69 @@ class Capture:
                 log.warning("%s: its driver does not return from a read; left behind", self.source.name)
 
     def _run(self) -> None:
-        lost_ns: int | None = None  # when the outage under way began
-        while not self._stop.is_set():
-            tried_ns = self._clock.now_ns()
-            got_samples, reason = self._run_once()
-            if self._stop.is_set():
-                return
-            if not reason:
-                self._report(SourceChanged(self.source.modality, "ended", f"{self.source.name} has ended"))
-                return
-            if lost_ns is None or got_samples:  # an outage is told once, with its first reason
-                lost_ns = self._clock.now_ns()
-                self._report(SourceChanged(self.source.modality, "lost", reason))
-            now_ns = self._clock.now_ns()
-            self._stop.wait(
-                retry_after_s((now_ns - lost_ns) / NS_PER_S, 0.0 if got_samples else (now_ns - tried_ns) / NS_PER_S)
-            )
+        for happened in attend(self.source, self._clock, self._stop):
+            if isinstance(happened, SourceChanged):
+                self._report(happened)
+            else:
+                self.stream.put(happened, self._clock.now_ns())
 
-    def _run_once(self) -> tuple[bool, str]:
-        """Open, read to the end or a failure, close. Returns whether samples came, and why it ended ("": by itself)."""
-        got_samples = False
+
+def attend(
+    source: Source, clock: Clock, stop: threading.Event, wait: Wait = wait_real
+) -> Iterator["SourceChanged | Sample"]:
+    """What happens to a source, one after the other: it is opened, gives samples, is lost, is opened again ...
+
+    Ends once a finite source has, or ``stop`` was set and the source closed. ``wait``: between two tries to open.
+    """
+    times = Timekeeper(source.name)
+    lost_ns: int | None = None  # when the outage under way began
+    while not stop.is_set():
+        opened = got_samples = False
+        tried_ns = clock.now_ns()
+        reason = "" if source.finite else f"{source.name} stopped"  # where a read ends it
         try:
-            info = self.source.open()
-            self._report(SourceChanged(self.source.modality, "open", info=info))
+            info = source.open()
+            if stop.is_set():  # closed while it was being opened, which it may not have noticed
+                return
+            opened = True
+            yield SourceChanged(source.modality, "open", info=info)
             # A file keeps its own pace, and a rate that was measured for a moment on a busy machine is no promise.
-            promised = not (self.source.finite or info.measured)
-            rate = RateHealth(self.source.modality, info.period_ns if promised else 0)
-            while not self._stop.is_set() and (sample := self.source.read()) is not None:
-                self.stream.put(sample, self._clock.now_ns())
+            promised = not (source.finite or info.measured)
+            rate = RateHealth(source.modality, info.period_ns if promised else 0)
+            while not stop.is_set() and (sample := source.read()) is not None:
                 got_samples = True
-                before, fault = rate.fault, rate.step(sample)
+                timed = times.step(sample, clock.now_ns())
+                yield timed
+                before, fault = rate.fault, rate.step(timed)
                 if fault != before:
-                    self._report(SourceChanged(self.source.modality, "faulty", fault or ""))
+                    yield SourceChanged(source.modality, "faulty", fault or "")
         except SensoriumError as err:
-            return got_samples, str(err)
+            reason = str(err)
         except Exception as err:  # a driver's own exception must not kill the modality for good
-            log.exception("%s failed", self.source.name)
-            return got_samples, f"{self.source.name}: {type(err).__name__}: {err}"
+            log.exception("%s failed", source.name)
+            reason = f"{source.name}: {type(err).__name__}: {err}"
         finally:
-            self._release()
-        return got_samples, "" if self.source.finite else f"{self.source.name} stopped"
+            _release(source, stop)
+        if stop.is_set():
+            return
+        if not reason:
+            yield SourceChanged(source.modality, "ended", f"{source.name} has ended")
+            return
+        if lost_ns is None or opened:  # an outage is told once, with its first reason, and after every opening
+            yield SourceChanged(source.modality, "lost", reason)
+        if lost_ns is None or got_samples:
+            lost_ns = clock.now_ns()
+        now_ns = clock.now_ns()
+        try_s = 0.0 if got_samples else (now_ns - tried_ns) / NS_PER_S
+        wait(stop, int(retry_after_s((now_ns - lost_ns) / NS_PER_S, try_s) * NS_PER_S))
 
-    def _release(self) -> None:
-        """Let go of the device; while it may come back, a source that can stand by does that."""
-        if isinstance(self.source, StandsBy) and not self._stop.is_set():
-            self.source.stand_by()
-        else:
-            self.source.close()
+
+def _release(source: Source, stop: threading.Event) -> None:
+    """Let go of the device; while it may come back, a source that can stand by does that."""
+    if isinstance(source, StandsBy) and not stop.is_set():
+        source.stand_by()
+    else:
+        source.close()
 
 
 def retry_after_s(outage_s: float, try_s: float = 0.0) -> float:

@@ -26,7 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["bench", "startup"]])
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["bench", "startup"], ["bench", "soak"]])
 def test_every_command_shows_an_example(command: list[str]) -> None:
     result = runner.invoke(app, [*command, "--help"])
     assert result.exit_code == 0

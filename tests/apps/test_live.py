@@ -1,24 +1,27 @@
 from collections import deque
+from pathlib import Path
 
 import pytest
 from tests.apps.samples_of_events import at, health, percept, reply, said
 
+from sensorium.clock import NS_PER_S, VirtualClock
 from sensorium.errors import SourceError
 from sensorium.events import Speech
 from sensorium.health import State
 from sensorium.samples import Line, Sample
 from sensorium.source import SourceInfo
-from sensorium_apps.live import STUCK_S, Pending, Watched
+from sensorium_apps.live import STUCK_S, Inputs, Pending, Watched, open_sources
 from sensorium_apps.telling import Absent
 
 
 class Lines:
     """A source of the lines given; one that is an error is raised."""
 
-    modality, name, finite = "text", "lines", True
+    modality, name = "text", "lines"
 
-    def __init__(self, *lines: str | SourceError) -> None:
+    def __init__(self, *lines: str | SourceError, finite: bool = True) -> None:
         self._lines = deque(lines)
+        self.finite = finite
 
     def open(self) -> SourceInfo:
         return SourceInfo("lines", 0)
@@ -44,14 +47,47 @@ def test_a_watched_source_tells_its_openings_newest_sample_and_end() -> None:
 
 
 def test_a_source_that_was_closed_or_lost_has_not_ended() -> None:
-    closed, lost = Watched(Lines("hello")), Watched(Lines(SourceError("gone")))
+    closed, lost, live = Watched(Lines("hello")), Watched(Lines(SourceError("gone"))), Watched(Lines(finite=False))
     closed.open()
     closed.close()
     assert closed.read() is None
     with pytest.raises(SourceError):
         lost.read()
-    assert not closed.ended
-    assert not lost.ended
+    assert live.read() is None
+    assert not any(source.ended for source in (closed, lost, live))
+
+
+def test_a_source_with_a_fault_fails_on_purpose_and_the_others_do_not(tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("hello\n")
+    (tmp_path / "gas.csv").write_text("1,2\n")
+    inputs = Inputs(
+        text=str(tmp_path / "lines"), sensors=(f"smell={tmp_path / 'gas.csv'}",), faults=("text:end@0s+1s",)
+    )
+    clock = VirtualClock(NS_PER_S)
+    text, smell = open_sources(inputs, clock)
+    with pytest.raises(SourceError, match="ended on purpose"):
+        text.open()
+    smell.open()
+    assert smell.read() is not None
+    clock.move_to(2 * NS_PER_S)
+    text.open()
+    assert isinstance(text.read(), Line)
+    text.close()
+    smell.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("mic:muted@1s", "--fault mic:muted@1s: no source 'mic'; known: camera"),
+        ("camera:muted@1s", "no fault of camera 'muted'; known: "),
+        ("smell:nan@1s+2s", "--fault smell:nan@1s+2s: no source 'smell'; known: camera"),
+    ],
+)
+def test_a_fault_of_no_source_or_of_another_kind_of_source_is_refused(fault: str, said: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_sources(Inputs(camera="0", faults=(fault,)), VirtualClock())
+    assert str(caught.value).startswith(said)
 
 
 def settled_after(pending: Pending, seconds: float) -> bool:

@@ -160,3 +160,14 @@ def test_a_hanging_camera_does_not_hold_up_ctrl_c(companion: Bundle, weights: We
             assert run.interrupt() < 2.0
             assert run.process.returncode == 130
         camera.resume()
+
+
+def test_a_camera_that_fails_on_purpose_is_told_and_comes_back(companion: Bundle, weights: Weights) -> None:
+    with camera_of(read_image(weights.path("photo-cat"))) as camera:
+        faults = ["--fault", "camera:blocked@1s+2s", "--fault", "camera:dark@5s+2s"]
+        with started("--camera", camera.url, *DEAF, "--json", *faults) as run:
+            for state, reason in (("live", ""), ("stale", "no samples"), ("live", ""), ("degraded", "dark")):
+                assert run.event(event="health", modality="vision", state=state)["reason"] == reason
+            run.event(event="health", modality="vision", state="live")
+            run.interrupt()
+            assert "fails on purpose: camera:blocked@1s+2s, camera:dark@5s+2s" in run.errors

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from sensorium.capture import Capture, SourceChanged, retry_after_s
-from sensorium.clock import NS_PER_S, MonotonicClock
+from sensorium.capture import Capture, SourceChanged, Timekeeper, retry_after_s
+from sensorium.clock import NS_PER_MS, NS_PER_S, MonotonicClock
 from sensorium.errors import SourceError
 from sensorium.samples import Line, Sample
 from sensorium.source import SourceInfo
@@ -123,6 +123,43 @@ def test_an_outage_is_told_once_however_often_it_is_tried_to_open() -> None:
     assert source.opened == 5
 
 
+def test_a_source_that_opens_but_gives_nothing_is_lost_again_after_every_opening() -> None:
+    class Dead(Scripted):
+        def read(self) -> Sample | None:
+            raise OSError("no frame")
+
+    told, _ = _told(Dead(*[["a"]] * 9), lambda told: len(told) == 6)
+    assert [change.state for change in told] == ["open", "lost"] * 3
+
+
+def test_a_source_that_is_closed_while_it_opens_is_not_read() -> None:
+    class SlowToOpen(Scripted):
+        def __init__(self) -> None:
+            super().__init__([])
+            self.opening, self.go_on, self.read_from = threading.Event(), threading.Event(), False
+
+        def open(self) -> SourceInfo:
+            self.opening.set()
+            self.go_on.wait(LIMIT_S)
+            return super().open()  # forgets that it was closed, as a device that opens does
+
+        def read(self) -> Sample | None:
+            self.read_from = True
+            return super().read()
+
+    source = SlowToOpen()
+    capture = Capture(source, Stream(1), MonotonicClock(), lambda _: None)
+    capture.start()
+    assert source.opening.wait(LIMIT_S)
+    closing = threading.Thread(target=capture.close)
+    closing.start()
+    while not source.closed:
+        closing.join(0.001)
+    source.go_on.set()
+    closing.join(LIMIT_S)
+    assert not source.read_from
+
+
 def test_a_source_that_never_opens_tells_its_first_reason() -> None:
     told, _ = _told(Scripted([SourceError("no such device")], ["a"]), lambda told: len(told) == 2)
     assert [(t.state, t.reason) for t in told] == [("lost", "no such device"), ("open", "")]
@@ -224,3 +261,40 @@ def test_a_rate_that_was_only_measured_while_opening_is_no_promise() -> None:
 
     told, _ = _told(Measured([*["a"] * 100, SourceError("unplugged")]), lambda told: len(told) == 2)
     assert [t.state for t in told] == ["open", "lost"]
+
+
+MS = NS_PER_MS
+ARRIVALS = [s * NS_PER_S for s in range(10, 16)]
+
+
+@pytest.mark.parametrize(
+    ("told_s", "handed_on_s"),
+    [
+        ([10, 11, 12, 13, 14, 15], [10, 11, 12, 13, 14, 15]),
+        ([10, 3611, 3612, 13, 14, 15], [10, 11, 12, 13, 14, 15]),
+        ([10, 1, 2, 3, 14, 15], [10, 11, 12, 13, 14, 15]),
+        ([10, 10, 10, 10, 14, 15], [10, 11, 12, 13, 14, 15]),
+        ([10, 9, 8, 7, 6, 15], [10, 11, 12, 13, 14, 15]),
+    ],
+    ids=["right", "jumped ahead", "jumped back", "stands still", "runs back"],
+)
+def test_a_clock_that_is_off_is_replaced_by_the_arrival_until_it_is_right(
+    told_s: list[int], handed_on_s: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    times = Timekeeper("camera 0")
+    given = [
+        times.step(Line(told * NS_PER_S, 0, ""), now_ns).captured_ns
+        for told, now_ns in zip(told_s, ARRIVALS, strict=True)
+    ]
+    assert given == [s * NS_PER_S for s in handed_on_s]
+    assert caplog.text.count("its clock is off") == (told_s != handed_on_s)
+
+
+def test_a_source_that_lags_gets_its_own_times_back_after_one_bad_one() -> None:
+    times, lag_ns = Timekeeper("camera 0"), 300 * MS
+    told = [i * 100 * MS for i in range(10)]
+    told[4] = told[3]
+    given = [times.step(Line(at_ns, 0, ""), at_ns + lag_ns).captured_ns for at_ns in told]
+    assert given == sorted(set(given))
+    assert given[:4] == told[:4]
+    assert given[-1] == told[-1]

@@ -22,6 +22,7 @@ def headset(
     json: options.Json = False,
     seconds: options.Seconds = None,
     threads: options.Threads = 0,
+    fault: options.Faults = None,
 ) -> None:
     """Label what is seen, caption what is said, and tell when a sense is gone.
 
@@ -35,7 +36,7 @@ def headset(
 
     rules = Rules()
     sink = Pictures(pictures) if pictures or window else None
-    with live(Inputs(bundle, camera, mic, speaker=speaker, threads=threads)) as running:
+    with live(Inputs(bundle, camera, mic, speaker=speaker, threads=threads, faults=tuple(fault or ()))) as running:
         eye = next((source for source in running.sources if source.modality == "vision"), None)
         shown = -1
         for event in running.events(seconds):

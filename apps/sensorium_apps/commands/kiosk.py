@@ -17,6 +17,7 @@ def kiosk(
     json: options.Json = False,
     seconds: options.Seconds = None,
     threads: options.Threads = 0,
+    fault: options.Faults = None,
 ) -> None:
     """Greet who comes, answer, take what is entered by hand or voice, and offer typing when the microphone is dead.
 
@@ -30,7 +31,7 @@ def kiosk(
     from sensorium_apps.kiosk import Rules
     from sensorium_apps.live import Inputs, live
 
-    with live(Inputs(bundle, camera, mic, text, speaker, threads=threads)) as running:
+    with live(Inputs(bundle, camera, mic, text, speaker, threads=threads, faults=tuple(fault or ()))) as running:
         rules = Rules(entry=Entry(frozenset(running.wanted)))
         for event in running.events(seconds):
             for prompt in rules.take(event) if event is not None else ():

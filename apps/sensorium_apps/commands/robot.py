@@ -19,6 +19,7 @@ def robot(
     fov: Annotated[float, typer.Option(min=1, max=179, help="The camera's horizontal field of view in degrees.")] = 60,
     seconds: options.Seconds = None,
     threads: options.Threads = 0,
+    fault: options.Faults = None,
 ) -> None:
     """Print detections with bearings, heard commands and the safety state as JSON lines.
 
@@ -32,7 +33,7 @@ def robot(
     rules = Rules(fov)
     with ExitStack() as stack:
         sink = stack.enter_context(closing(McapSink(mcap))) if mcap else None
-        inputs = Inputs(bundle, camera, mic, text, speaker, threads=threads)
+        inputs = Inputs(bundle, camera, mic, text, speaker, threads=threads, faults=tuple(fault or ()))
         for event in stack.enter_context(live(inputs)).events(seconds):
             for message in rules.take(event) if event is not None else ():
                 typer.echo(message.to_json())

@@ -20,6 +20,7 @@ def run(
     sensor: options.Sensors = None,
     isolate: options.Isolation = Isolate.AUTO,
     ladder: options.Ladder = None,
+    fault: options.Faults = None,
 ) -> None:
     """See, hear and converse. What cannot be opened is absent, and told; the session goes on.
 
@@ -36,14 +37,16 @@ def run(
       sensorium run --camera rtsp://10.0.0.5/live --json --seconds 60
 
       sensorium run --ladder hot.toml
+
+      sensorium run --fault camera:blocked@10s+5s --fault mic:muted@12s+5s
     """
     from sensorium_apps.live import Inputs, live
     from sensorium_apps.telling import tell_all, teller
 
     wanted = options.texts(look_for)
-    sensors = tuple(sensor or ())
+    sensors, faults = tuple(sensor or ()), tuple(fault or ())
     inputs = Inputs(
-        bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, sensors, isolate, ladder
+        bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, sensors, isolate, ladder, faults
     )
     with live(inputs) as running, teller(running, running.wanted, json) as told:
         tell_all(running, told, running.events(seconds))

@@ -1,0 +1,128 @@
+"""What this process holds: memory, threads, file descriptors; and how late the machine runs a thread that waits."""
+
+import resource
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from sensorium.clock import NS_PER_MS, NS_PER_S
+
+FLAT_MB_PER_H = 0.1  # what a day may add is less than a browser's tab in a minute
+NOISE_MB = 1.0  # half a megabyte came in the first hour while Python's own objects grew by some tens of kilobytes
+WARM_UP = 1 / 6  # of a run: caches and allocators fill
+SAMPLES = 240  # every six minutes of a day
+BEAT_NS = 20 * NS_PER_MS  # finer than any tick
+
+
+def rss_mb() -> float:
+    """Resident memory now [10^6 bytes]; the peak where the system tells no more."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * resource.getpagesize() / 1e6
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def descriptors() -> int:
+    """Open file descriptors; 0 where the system does not tell."""
+    try:
+        return len(list(Path("/proc/self/fd").iterdir()))
+    except OSError:
+        return 0
+
+
+@dataclass(slots=True)
+class Lateness:
+    """How late things were, to a tenth of a millisecond: a day of it must not fill the memory."""
+
+    count: int = 0
+    _by_ms: Counter[float] = field(default_factory=Counter)
+
+    def add(self, late_ns: float) -> None:
+        """Count one."""
+        self.count += 1
+        self._by_ms[round(late_ns / NS_PER_MS, 1)] += 1
+
+    def at(self, share: float) -> float:
+        """What this share of them did not exceed [ms]."""
+        left = share * self.count
+        for late_ms, count in sorted(self._by_ms.items()):
+            left -= count
+            if left <= 0:
+                return late_ms
+        return 0.0
+
+
+@dataclass(slots=True)
+class Memory:
+    """Resident memory over the hours of a run, measured ``SAMPLES`` times."""
+
+    length_ns: int
+    _hours: list[float] = field(default_factory=list)
+    _mb: list[float] = field(default_factory=list)
+
+    def step(self, at_ns: int) -> None:
+        """Measure if it is time to, ``at_ns`` after the beginning."""
+        if at_ns >= self.length_ns * len(self._mb) // SAMPLES:
+            self._hours.append(at_ns / NS_PER_S / 3600)
+            self._mb.append(rss_mb())
+
+    @property
+    def first_mb(self) -> float:
+        """At the beginning."""
+        return self._mb[0] if self._mb else rss_mb()
+
+    @property
+    def growth_mb(self) -> float:
+        """From the end of the warm-up to the end."""
+        _, mb = self._warm()
+        return float(mb[-1] - mb[0]) if len(mb) else 0.0
+
+    @property
+    def slope_mb_per_h(self) -> float | None:
+        """Of the straight line through what was measured after the warm-up; None where that is too little."""
+        hours, mb = self._warm()
+        return float(np.polyfit(hours, mb, 1)[0]) if len(mb) > 2 else None
+
+    @property
+    def flat(self) -> bool:
+        """Whether it did not grow by more than is allowed and more than noise."""
+        slope = self.slope_mb_per_h or 0.0
+        return slope <= FLAT_MB_PER_H or slope * (1 - WARM_UP) * self._hours[-1] <= NOISE_MB
+
+    def _warm(self) -> tuple[list[float], list[float]]:
+        warm = [i for i, hour in enumerate(self._hours) if hour * 3600 * NS_PER_S >= WARM_UP * self.length_ns]
+        return [self._hours[i] for i in warm], [self._mb[i] for i in warm]
+
+
+class Metronome:
+    """A thread that only waits: how late it is let go on is the machine's doing, and the floor of every tick."""
+
+    def __init__(self, late: Callable[[int, int], None]) -> None:
+        """``late``: called with every wait's end and overshoot [ns], on the machine's monotonic clock."""
+        self._late = late
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="metronome", daemon=True)
+        self.lateness = Lateness()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        due_ns = time.monotonic_ns() + BEAT_NS
+        while not self._stop.wait(max(0, due_ns - time.monotonic_ns()) / NS_PER_S):
+            now_ns = time.monotonic_ns()
+            self.lateness.add(now_ns - due_ns)
+            self._late(now_ns, now_ns - due_ns)
+            due_ns = now_ns + BEAT_NS
