@@ -245,7 +245,7 @@ def _soak_lines(told: dict[str, Any]) -> list[str]:
     figures, floor, run = told["figures"], told["floor"], told["run"]
     ratio, slope, late = figures["answered_ratio"], figures["slope_mb_per_h"], floor["wait_late_p99_ms"]
     lines = [
-        f"{'interrupted after' if run['interrupted'] else 'ran'}     {run['lasted_s']:.0f} s"
+        f"ran       {run['lasted_s']:.0f} s{', then interrupted,' if run['interrupted'] else ''}"
         f"{' of virtual time' if run['virtual'] else ''} in {run['took_s']:.0f} s, {figures['faults']} faults "
         f"({figures['faults_judged']} had to be told, alone and long enough), seed {run['seed']}",
         f"answered  {'no tick was due' if ratio is None else f'{ratio:.2%}'} of {figures['ticks']} ticks before the "
