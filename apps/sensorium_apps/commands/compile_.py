@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def compile_(
     recipe: Annotated[
-        str, typer.Argument(help="A recipe's name (companion, keypad, vqa), or a .toml file; not with --pick.")
+        str, typer.Argument(help="A recipe's name (companion, keypad, scene, vqa), or a .toml file; not with --pick.")
     ] = "",
     target: Annotated[str | None, typer.Option(help="The chip it is for; default: this machine's.")] = None,
     out: Annotated[
@@ -66,7 +66,7 @@ def compile_(
         _picked(recipe, out, budget, json)
         return
     if not recipe:
-        raise CompileError("which recipe? Give a name (companion, keypad, vqa) or a .toml file, or --pick")
+        raise CompileError("which recipe? Give a name (companion, keypad, scene, vqa) or a .toml file, or --pick")
     loaded = load_recipe(recipe)
     if isinstance(loaded, ModelRecipe):
         _compile_model(
