@@ -17,7 +17,7 @@ from sensorium.ladder import read_ladder
 from sensorium.learned.config import ModelConfig, parse_config
 from sensorium.samples import Sample
 from sensorium.session import Session, SessionSettings
-from sensorium.source import Source, SourceInfo, StandsBy
+from sensorium.source import Source, SourceInfo, StandsBy, Wrapper
 from sensorium_apps.failures import note
 from sensorium_apps.journal import RecordingJournal
 from sensorium_apps.paths import find_bundle
@@ -55,30 +55,15 @@ class Inputs:
     faults: tuple[str, ...] = ()  # SOURCE:KIND@START+DURATION each
 
 
-class Watched:
+class Watched(Wrapper):
     """A source that keeps what its opening told, its newest sample, and whether it has ended by itself."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        super().__init__(source)
         self._closed = False
         self.ended = False
         self.newest: Sample | None = None
         self.opened: deque[SourceInfo] = deque()  # every opening's, for whoever tells them
-
-    @property
-    def modality(self) -> str:
-        """As the source's."""
-        return self._source.modality
-
-    @property
-    def name(self) -> str:
-        """As the source's."""
-        return self._source.name
-
-    @property
-    def finite(self) -> bool:
-        """As the source's."""
-        return self._source.finite
 
     def open(self) -> SourceInfo:
         """Open the source."""

@@ -108,9 +108,9 @@ def variant_file(name: str) -> str:
     return f"variant-{name}{Path(WEIGHTS).suffix}"
 
 
-def calibration_file(weights: str) -> str:
-    """The ranges that go with weights of that name."""
-    return CALIBRATION if weights == WEIGHTS else f"{Path(weights).stem}.{CALIBRATION}"
+def variant_ranges(name: str) -> str:
+    """The ranges of its activations."""
+    return f"variant-{name}.{CALIBRATION}"
 
 
 def all_weights(folder: Path) -> list[Path]:

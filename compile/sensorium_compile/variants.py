@@ -62,7 +62,7 @@ class Variants:
     def calibrations(self) -> dict[str, str]:
         """Ranges of the variants that have weights of their own: file -> JSON."""
         trained = {name: own for name, own in self._own.items() if own.recipe.variants[name].steps}
-        return {_ranges_file(name): own.material.calibration.to_json() for name, own in trained.items()}
+        return {checkpoint.variant_ranges(name): own.material.calibration.to_json() for name, own in trained.items()}
 
     def of(self, one: Judged) -> list[Variant]:
         """That form's variants: each graph as there, on smaller inputs; timed in turn with nothing else."""
@@ -119,7 +119,7 @@ def _material(material: Material, recipe: ModelRecipe, name: str) -> Material:
         data = replace(data, train=train, test=_shrunk(data.test, specs))
     calibration = material.calibration
     if trained:
-        calibration = _calibration(recipe, student, material.folder / _ranges_file(name), data)
+        calibration = _calibration(recipe, student, material.folder / checkpoint.variant_ranges(name), data)
     return replace(material, recipe=recipe, student=student.eval(), data=data, calibration=calibration)
 
 
@@ -127,10 +127,6 @@ def _calibration(recipe: ModelRecipe, student: MultimodalModel, recorded: Path, 
     """Ranges that travel with the checkpoint, which are those of the forms that were on the front; others from data."""
     samples = (lambda: calibration_feeds(recipe, student, data)) if data is not None else None
     return Calibration.from_json(recorded.read_text(encoding="utf-8") if recorded.is_file() else "{}", samples)
-
-
-def _ranges_file(name: str) -> str:
-    return checkpoint.calibration_file(checkpoint.variant_file(name))
 
 
 def _shrunk(examples: Examples, specs: Mapping[str, InputSpec]) -> Examples:

@@ -15,7 +15,7 @@ import numpy as np
 from sensorium.clock import NS_PER_MS, NS_PER_S, Clock
 from sensorium.errors import SourceError
 from sensorium.samples import Sample
-from sensorium.source import Source, SourceInfo
+from sensorium.source import Source, SourceInfo, Wrapper
 from sensorium.waiting import Wait, wait_real
 from sensorium_devices.faults import Fault, Kind, Schedule
 from sensorium_devices.spoiling import Spoiler
@@ -27,14 +27,18 @@ USUAL_PERIOD_NS = 100 * NS_PER_MS  # of a source that tells none (typed text)
 FOR_EVER_NS = 10**9 * NS_PER_S  # 30 years
 
 
-class Faulty:
-    """Fails as ``faults`` say, whose times count from the first ``open``; else it is the source that it wraps."""
+class Faulty(Wrapper):
+    """Fails as ``faults`` say, whose times count from the first ``open``; else it is the source that it wraps.
+
+    One that is not finite is lost when it ends on purpose, and opened again.
+    """
 
     def __init__(
         self, source: Source, faults: Sequence[Fault], clock: Clock, seed: int = 0, wait: Wait = wait_real
     ) -> None:
         """Faults of other modalities are left out."""
-        self._source, self._clock, self._wait = source, clock, wait
+        super().__init__(source)
+        self._clock, self._wait = clock, wait
         self._faults = tuple(fault for fault in faults if fault.modality == source.modality)
         self._dice = np.random.default_rng(seed)
         self._schedule = Schedule(self._faults)
@@ -43,21 +47,6 @@ class Faulty:
         self._began_ns: int | None = None
         self._period_ns = USUAL_PERIOD_NS
         self._held: deque[Sample] = deque()  # of a burst: to be given without waiting
-
-    @property
-    def modality(self) -> str:
-        """As the source's."""
-        return self._source.modality
-
-    @property
-    def name(self) -> str:
-        """As the source's."""
-        return self._source.name
-
-    @property
-    def finite(self) -> bool:
-        """As the source's: one that is not, is lost when it ends on purpose, and opened again."""
-        return self._source.finite
 
     def open(self) -> SourceInfo:
         """Open the source; raises SourceError too while it has ended on purpose."""

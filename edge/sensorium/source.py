@@ -62,6 +62,28 @@ class StandsBy(Protocol):
         ...
 
 
+class Wrapper:
+    """What a source around another source takes over from it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def modality(self) -> str:
+        """As the source's."""
+        return self._source.modality
+
+    @property
+    def name(self) -> str:
+        """As the source's."""
+        return self._source.name
+
+    @property
+    def finite(self) -> bool:
+        """As the source's."""
+        return self._source.finite
+
+
 class AudioSink(Protocol):
     """Where speech goes: a loudspeaker, a file, nowhere."""
 

@@ -16,7 +16,7 @@ from sensorium.clock import NS_PER_MS, MonotonicClock
 from sensorium.events import Percept
 from sensorium.health import State
 from sensorium_apps.benches.figures import percentile, spread
-from sensorium_apps.benches.machine import machine
+from sensorium_apps.benches.machine import descriptors, machine
 from sensorium_apps.benches.sessions import camera_session, sees, turned, wait_for
 from sensorium_devices.factory import open_camera
 from sensorium_devices.isolate import Isolate
@@ -83,7 +83,7 @@ def open_things() -> dict[str, int]:
     while threads > 1 and time.monotonic() < deadline:
         time.sleep(0.05)
         threads = threading.active_count()
-    return {"threads": threads, "fds": _count("/proc/self/fd"), "processes": _children()}
+    return {"threads": threads, "fds": descriptors(), "processes": _children()}
 
 
 def noise() -> Callable[[], NDArray[np.uint8]]:
@@ -103,10 +103,6 @@ def _opened_ms(url: str) -> float:
     took_ns = time.monotonic_ns() - began_ns
     capture.release()
     return took_ns / NS_PER_MS
-
-
-def _count(folder: str) -> int:
-    return len(list(Path(folder).iterdir())) if Path(folder).exists() else 0
 
 
 def _children() -> int:

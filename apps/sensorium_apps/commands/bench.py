@@ -1,14 +1,13 @@
 """``sensorium bench``: figures of this machine."""
 
 import json as jsonlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from sensorium_apps import options
+from sensorium_apps.progress import progress_bar
 from sensorium_devices.isolate import Isolate
 
 Json: TypeAlias = Annotated[Path | None, typer.Option(help="Write the figures to this file; - is standard output.")]
@@ -48,7 +47,7 @@ def stall(
 
     Example:
 
-      sensorium bench stall --data /work/shared/data --json stall.json
+      sensorium bench stall --data DIR --json stall.json
     """
     from sensorium_apps.benches.stall import stall
 
@@ -185,8 +184,9 @@ def soak(
     count = round(length_s / SECONDS_PER_FAULT) if faults is None else faults
     tick_ns = int(SOAK_TICK_MS * NS_PER_MS)
     plan = Plan(int(length_s * NS_PER_S), count, seed, tick_ns, virtual=virtual_hours is not None)
-    with _bar() as progress:
-        told = soak(plan, progress)
+    what = "failing on purpose"
+    with progress_bar(what, counted=False) as progress:
+        told = soak(plan, lambda done, total: progress(what, done, total))
     _tell(told, json, _soak_lines(told))
     if told["run"]["interrupted"]:
         raise KeyboardInterrupt
@@ -227,18 +227,6 @@ def _fallback_lines(told: dict[str, Any]) -> list[str]:
         f"ratio {one['ratio']:.3f} ({one['spread'][0]:.3f} to {one['spread'][1]:.3f})"
         for name, one in told["figures"].items()
     ]
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("failing on purpose", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _soak_lines(told: dict[str, Any]) -> list[str]:

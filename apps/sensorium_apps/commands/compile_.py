@@ -1,14 +1,13 @@
 """``sensorium compile``: from weights or a recipe to a bundle."""
 
 import json as jsonlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sensorium_apps import options
+from sensorium_apps.progress import progress_bar
 
 if TYPE_CHECKING:
     from sensorium_compile.pipeline import Budget
@@ -84,7 +83,7 @@ def _compile_parts(recipe: "Recipe", target: str | None, out: Path | None, json:
 
     out = out or bundle_folder(recipe.name)
     with (
-        _bar() as progress,
+        progress_bar("compiling") as progress,
         compile_recipe(recipe, target or host_target(), out, Weights(), progress) as bundle,
     ):
         told = {
@@ -119,7 +118,7 @@ def _compile_model(
     from sensorium_compile.zoo import Weights
 
     job = Job(recipe_text(given), given, target or host_target(), *material)
-    with _bar() as progress:
+    with progress_bar("compiling") as progress:
         made = compile_model(
             job, out or bundle_folder(recipe.name), budget, Weights(), Stages(cache_folder()), progress
         )
@@ -153,19 +152,3 @@ def _tell(made: Any, json: bool) -> None:
         return
     typer.echo(f"{made.out}: {describe(made.choice)}{' (known from an earlier run)' if made.cached else ''}")
     typer.echo(f"report: {made.out / 'report.html' if made.out.is_dir() else 'report.html inside'}")
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("compiling", total=None)
-
-        def progress(what: str, done: int, total: int) -> None:
-            bars.update(task, description=what, completed=done, total=total)
-
-        yield progress

@@ -1,8 +1,6 @@
 """``sensorium evaluate``: how often a bundle's model is right, for every subset of senses."""
 
 import json as jsonlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sensorium_apps.failures import note
+from sensorium_apps.progress import progress_bar
 
 if TYPE_CHECKING:
     from sensorium.bundle import Bundle
@@ -42,7 +41,7 @@ def evaluate(
     from sensorium_apps.inspection import locate
     from sensorium_compile.verify.bundles import evaluate_bundle
 
-    with Bundle(locate(bundle)) as opened, _bar() as progress:
+    with Bundle(locate(bundle)) as opened, progress_bar("reading") as progress:
         found = evaluate_bundle(
             opened, data, part=part, held_out=held_out, scenery=hard, threads=threads, progress=progress
         )
@@ -105,19 +104,3 @@ def _hard(cells: dict[str, Any]) -> Any:
         names += [f"{audio}/{vision}/{there}" for there in ("both", "either", "independent")]
         made.add_row(audio, vision, *(f"{cells[name]['accuracy']:.1%}" if name in cells else "·" for name in names))
     return made
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("reading", total=None)
-
-        def progress(what: str, done: int, total: int) -> None:
-            bars.update(task, description=what, completed=done, total=total)
-
-        yield progress

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from sensorium.clock import NS_PER_MS, NS_PER_S, MonotonicClock
 from sensorium.events import Event
 from sensorium.session import Session, SessionSettings
+from sensorium_apps.benches.machine import descriptors
 from sensorium_apps.benches.soak.checker import Checker
 from sensorium_apps.benches.soak.draw import LONGEST_S
 from sensorium_apps.benches.soak.outcome import Outcome, Plan, Progress
-from sensorium_apps.benches.soak.resources import Memory, Metronome, descriptors
+from sensorium_apps.benches.soak.resources import Memory, Metronome
 from sensorium_apps.benches.soak.world import PERIODS_NS, Light, Probe, parts, seed_of
 from sensorium_devices.faults import Fault
 

@@ -29,14 +29,6 @@ def rss_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def descriptors() -> int:
-    """Open file descriptors; 0 where the system does not tell."""
-    try:
-        return len(list(Path("/proc/self/fd").iterdir()))
-    except OSError:
-        return 0
-
-
 @dataclass(slots=True)
 class Lateness:
     """How late things were, to a tenth of a millisecond: a day of it must not fill the memory."""

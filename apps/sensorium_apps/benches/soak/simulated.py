@@ -22,9 +22,10 @@ from sensorium.session import ORDERED_CAPACITY, STREAM_CAPACITY
 from sensorium.steps import Check, Finding, Step, Tick
 from sensorium.stream import Stream
 from sensorium.waiting import wait_virtual
+from sensorium_apps.benches.machine import descriptors
 from sensorium_apps.benches.soak.checker import Checker
 from sensorium_apps.benches.soak.outcome import Outcome, Plan, Progress
-from sensorium_apps.benches.soak.resources import Memory, descriptors
+from sensorium_apps.benches.soak.resources import Memory
 from sensorium_apps.benches.soak.world import PERIODS_NS, Light, Probe, parts, seed_of
 from sensorium_devices.faults import Fault
 
