@@ -15,7 +15,7 @@ from tests.compile.test_scene import SMALL
 
 from sensorium_compile.errors import CompileError
 from sensorium_compile.fit.sound_data import ESC10_PHRASES
-from sensorium_compile.scene.evaluate import FOLD, THINGS, Looker, measure_scene
+from sensorium_compile.scene.evaluate import FOLD, THINGS, Looker, rows_of, score_scene
 from sensorium_compile.scene.model import build_scene
 from sensorium_compile.verify.eager import open_eager
 
@@ -59,7 +59,7 @@ def _looker() -> Looker:
 
 
 def test_every_task_tells_every_subset_with_its_interval(data: Path):
-    told = measure_scene(_looker(), _embed, data, NAMES)
+    told = rows_of(score_scene(_looker(), _embed, data, NAMES))
     assert {task: list(rows) for task, rows in told.items()} == {
         "sounds": ["audio"],
         "pictures": ["vision"],
@@ -73,10 +73,10 @@ def test_every_task_tells_every_subset_with_its_interval(data: Path):
 
 def test_a_photo_that_trained_is_not_measured_on(data: Path, tmp_path: Path):
     (tmp_path / "3.jpg").write_bytes(b"")
-    told = measure_scene(_looker(), _embed, data, NAMES, without=tmp_path)
+    told = rows_of(score_scene(_looker(), _embed, data, NAMES, without=tmp_path))
     assert told["pictures"]["vision"]["n"] == 2
 
 
 def test_a_fold_that_is_not_there_says_which(data: Path):
     with pytest.raises(CompileError, match="fold 9"):
-        measure_scene(_looker(), _embed, data, NAMES, fold="9")
+        score_scene(_looker(), _embed, data, NAMES, fold="9")

@@ -4,7 +4,7 @@ How it was made and what it reaches: sensorium_compile.scene. Its figures are in
 """
 
 from sensorium.bundle import Origin
-from sensorium_compile.checkpoint import CALIBRATION, shipped
+from sensorium_compile.checkpoint import CALIBRATION, read_record, shipped
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable, lower
@@ -47,7 +47,7 @@ def build(weights: Weights) -> PartDraft:
     model = load_scene(folder)
     calibration = Calibration.from_json((folder / CALIBRATION).read_text(encoding="utf-8"))
     graphs = lowered(model, STUDENT, calibration)
-    config = scene_config(STUDENT, LABELS)
+    config = scene_config(STUDENT, LABELS, read_record(folder).temperature)
     reference = open_eager(model, config.modalities)
     form = Candidate("mixed", "mixed", graphs, {}).open()
     parity = check_parity(reference, form, golden_samples(config.modalities))

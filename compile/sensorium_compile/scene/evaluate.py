@@ -24,13 +24,15 @@ from sensorium_compile.data.readers.coco import photos
 from sensorium_compile.data.readers.folders import find_folder
 from sensorium_compile.errors import CompileError
 from sensorium_compile.fit.sound_data import ESC10_PHRASES
-from sensorium_compile.verify.gate import SubsetScores, figures
+from sensorium_compile.verify.gate import Scores, SubsetScores, figures
 from sensorium_compile.verify.opened import OpenedModel
+from sensorium_compile.verify.temperature import divided, halves
 from sensorium_devices.images import read_image
 from sensorium_devices.sound import read_audio
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
+SCALE = 20.0  # a cosine's worth of log-odds among texts, before a temperature by subset divides it
 FOLD = "4"  # of ESC-10, that no student was made with
 COCO = ("coco256", "val2017")
 PHOTOS, ONE_EACH = "photos/caltech101", "photos1k"
@@ -95,7 +97,7 @@ def sounds(looker: Looker, embed: Embed, data: Path, fold: str = FOLD) -> Subset
     phrases = embed([ESC10_PHRASES[name] for name in files])
     labels = np.repeat(np.arange(len(files)), [len(paths) for paths in files.values()])
     places = looker.place({"audio": looker.hear([p for paths in files.values() for p in paths])})
-    return SubsetScores.of_logits(places @ phrases.T, labels)
+    return SubsetScores.of_logits(SCALE * places @ phrases.T, labels)
 
 
 def pictures(looker: Looker, embed: Embed, data: Path, names: Sequence[str], without: Path | None) -> SubsetScores:
@@ -130,7 +132,7 @@ def pairs(looker: Looker, embed: Embed, data: Path, fold: str = FOLD, seed: int 
     scores = {}
     for subset, mask in subsets(looker.model.modalities).items():
         given = {name: tokens[name] for name, used in zip(looker.model.modalities, mask, strict=True) if used}
-        scores[subset] = SubsetScores.of_logits(looker.place(given) @ texts.T, np.array(labels))
+        scores[subset] = SubsetScores.of_logits(SCALE * looker.place(given) @ texts.T, np.array(labels))
     return scores
 
 
@@ -140,19 +142,29 @@ def average_precision(scores: Array, wanted: Array) -> float:
     return float((np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean())
 
 
-def measure_scene(
+def score_scene(
     looker: Looker, embed: Embed, data: Path, names: Sequence[str], without: Path | None = None, fold: str = FOLD
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Every figure: task -> subset -> accuracy (of pictures: mean average precision), low, high, n."""
-    scores = {
+) -> dict[str, Scores]:
+    """Every task's scores by subset of senses."""
+    return {
         "sounds": {"audio": sounds(looker, embed, data, fold)},
         "pictures": {"vision": pictures(looker, embed, data, names, without)},
         "pairs": pairs(looker, embed, data, fold),
     }
+
+
+def rows_of(tasks: Mapping[str, Scores]) -> dict[str, dict[str, dict[str, float]]]:
+    """Task -> subset -> accuracy (of pictures: mean average precision), low, high, n.
+
+    And the calibration error (ece) where a text is chosen, each half of the examples with the other's temperature.
+    """
     told: dict[str, dict[str, dict[str, float]]] = {}
-    for task, by_subset in scores.items():
-        rows = {subset: asdict(one) for subset, one in figures(by_subset).items()}
-        told[task] = {s: {key: row[key] for key in ("accuracy", "low", "high", "n")} for s, row in rows.items()}
+    for task, scores in tasks.items():
+        rows = {subset: asdict(one) for subset, one in figures(divided(scores, halves(scores))).items()}
+        told[task] = {
+            s: {key: row[key] for key in ("accuracy", "low", "high", "n", "ece") if row[key] is not None}
+            for s, row in rows.items()
+        }
     return told
 
 
@@ -189,13 +201,17 @@ def main() -> None:
     args = parser.parse_args()
     embed, names, found = lookers(args.teacher, args.checkpoint, args.bundle)
     without = args.data / "photos" / "coco_ccby"
-    told = {name: measure_scene(looker, embed, args.data, names, without, args.fold) for name, looker in found.items()}
+    told = {
+        name: rows_of(score_scene(looker, embed, args.data, names, without, args.fold))
+        for name, looker in found.items()
+    }
     if args.json is not None:
         args.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     for form, tasks in told.items():
         for task, rows in tasks.items():
             for subset, row in rows.items():
                 told_row = f"{row['accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}] n={row['n']}"
+                told_row += f" ECE {row['ece']:.3f}" if "ece" in row else ""
                 print(f"{form:10} {task:9} {subset:13} {told_row}")  # noqa: T201
 
 

@@ -13,6 +13,7 @@ from sensorium.learned.config import EmbeddingHead, ModelConfig
 from sensorium_compile.convert.state_dict import read_state_dict
 from sensorium_compile.model import MultimodalModel
 from sensorium_compile.parts.classifier import NAMES, imagenet_names
+from sensorium_compile.scene.evaluate import SCALE
 from sensorium_compile.scene.fusion import SpaceFusion, UnitHead
 from sensorium_compile.scene.space import DIMS, SOUND_RIDGE, VISION_RIDGE, factorise, place_matrix
 from sensorium_compile.scene.texts import TextSpace
@@ -52,7 +53,6 @@ LABELS = (
     "fire",
     "the sea",
 )
-SCALE = 20.0  # a cosine's worth of log-odds among texts; see evaluate.py, which tells the calibration error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +121,12 @@ def load_sound(tower: SoundTower, net: YamNet, classes: Path, space: TextSpace) 
     tower.places.load(place_matrix(space(class_names(classes)), SOUND_RIDGE), ignored=SILENCE)
 
 
-def scene_config(plan: ScenePlan, labels: tuple[str, ...] = ()) -> ModelConfig:
+def scene_config(
+    plan: ScenePlan, labels: tuple[str, ...] = (), temperature: Mapping[str, float] | None = None
+) -> ModelConfig:
     """What the runtime is told."""
     head = EmbeddingHead(dims=DIMS, scale=SCALE, centred=True, labels=labels)
-    return ModelConfig(modalities=plan.inputs, heads={HEAD: head})
+    return ModelConfig(modalities=plan.inputs, heads={HEAD: head}, temperature=dict(temperature or {}))
 
 
 def _load_classes(layer: nn.Module, state: Mapping[str, Tensor]) -> None:

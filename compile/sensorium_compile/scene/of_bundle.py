@@ -11,6 +11,7 @@ from sensorium_compile.scene.evaluate import FOLD, Embed, Looker, pairs, picture
 from sensorium_compile.scene.space import centred
 from sensorium_compile.verify.gate import SubsetScores
 from sensorium_compile.verify.opened import OpenedModel
+from sensorium_compile.verify.temperature import divided
 
 COCO = "coco"  # the part's file of COCO's names
 PHOTOS_THAT_TRAINED = Path("photos", "coco_ccby")
@@ -24,7 +25,8 @@ def scene_scores(
     vision: average precision of each of COCO's categories; audio: ESC-10's phrases (``held_out``: its fold 4 alone);
     vision+audio: photos and sounds of the same thing. Raises CompileError where the folder holds none of it.
     """
-    looker = Looker(OpenedModel.of_part(part, threads=threads), parse_config(part).modalities)
+    config = parse_config(part)
+    looker = Looker(OpenedModel.of_part(part, threads=threads), config.modalities)
     embed, fold = _space(bundle), FOLD if held_out else ""
     names = part.read(COCO).decode().splitlines()
     tasks: dict[str, Callable[[], SubsetScores]] = {
@@ -40,7 +42,7 @@ def scene_scores(
             missing[subset] = str(err)
     if not scores:
         raise CompileError(f"nothing in {data} can be measured: " + "; ".join(missing.values()))
-    return scores, missing
+    return divided(scores, {subset: (value, value) for subset, value in config.temperature.items()}), missing
 
 
 def _space(bundle: Bundle) -> Embed:

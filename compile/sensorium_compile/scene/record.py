@@ -16,9 +16,10 @@ from sensorium_compile.lower.candidates import Candidate, entry_of
 from sensorium_compile.parts.scene import exportables, lowered
 from sensorium_compile.scene.checkpoint import load_scene
 from sensorium_compile.scene.command import lookers, teacher_of
-from sensorium_compile.scene.evaluate import FOLD, Looker, measure_scene
+from sensorium_compile.scene.evaluate import FOLD, Looker, rows_of, score_scene
 from sensorium_compile.scene.model import STUDENT, TEACHER, ScenePlan, example_samples
 from sensorium_compile.stages import tool_versions
+from sensorium_compile.verify import temperature
 from sensorium_compile.verify.measure import measure_graphs
 from sensorium_compile.verify.opened import OpenedModel
 
@@ -45,20 +46,24 @@ def main() -> None:
     shipped, teacher = opened(args.checkpoint), opened_teacher(args.teacher)
     forms["shipped"] = Looker(shipped, STUDENT.inputs)
     without = args.data / "photos" / "coco_ccby"
-    tasks = {name: measure_scene(looker, embed, args.data, names, without) for name, looker in forms.items()}
+    scores = {name: score_scene(looker, embed, args.data, names, without) for name, looker in forms.items()}
+    tasks = {name: rows_of(told) for name, told in scores.items()}
     told = costs(teacher, shipped)
-    subsets = {
-        name: {s: Row.model_validate(rows[t][r]) for s, (t, r) in JUDGED.items()} for name, rows in tasks.items()
-    }
+    subsets = {name: {s: _row(rows[t][r]) for s, (t, r) in JUDGED.items()} for name, rows in tasks.items()}
     record = Record(
         recipe=Path(__file__).with_name("model.py").read_text(encoding="utf-8"),
         tools={name: str(version) for name, version in tool_versions().items()},
         data={"tasks": tasks, "costs": told},
         subsets=subsets,
+        temperature=temperature.shipped(scores["shipped"]["pairs"]),
         notes=NOTES,
     )
     (args.checkpoint / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
     print(record.model_dump_json(indent=1, include={"data"}))  # noqa: T201
+
+
+def _row(told: Mapping[str, float]) -> Row:
+    return Row.model_validate({key: value for key, value in told.items() if key in Row.model_fields})
 
 
 def opened(checkpoint: Path) -> OpenedModel:
