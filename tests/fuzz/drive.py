@@ -10,12 +10,16 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["sensorium", "sensorium_devices", "sensorium_compile", "sensorium_apps"]):
+OURS = ["sensorium", "sensorium_devices", "sensorium_compile", "sensorium_apps"]
+PARSERS = ["tomllib", "zipfile", "mcap", "http", "email"]  # in plain Python, so that what they reach guides as well
+
+with atheris.instrument_imports(include=OURS + PARSERS):
     from tests.fuzz.check import check
     from tests.fuzz.inputs import CORPUS, NASTY
     from tests.fuzz.targets import TARGETS
 
 TIMEOUT_S = 20  # for one input, on a machine that does other things too
+LONGEST_WORD = 60  # [bytes] of libFuzzer's dictionary, which takes no more than 64
 MOST_BYTES = 65536  # of an input
 
 
@@ -27,7 +31,8 @@ def main(name: str, folder: Path, seconds: str) -> None:
     warnings.simplefilter("error")  # as in the tests
     found, words = folder / "corpus", folder / "words"
     found.mkdir(parents=True, exist_ok=True)
-    words.write_text("".join(f'"{"".join(f"\\x{byte:02x}" for byte in word)}"\n' for word in NASTY if len(word) < 60))
+    escaped = ["".join(rf"\x{byte:02x}" for byte in word) for word in NASTY if len(word) < LONGEST_WORD]
+    words.write_text("".join(f'"{word}"\n' for word in escaped))
     options = {
         "max_total_time": seconds,
         "timeout": TIMEOUT_S,
