@@ -24,6 +24,7 @@ TARGETS = ("arm-cpu", "x86-cpu")  # what ONNX Runtime's own kernels execute; the
 Progress = Callable[[str, int, int], None]  # what is being made, how many are done, how many there are
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
 class _Table(BaseModel):
@@ -165,7 +166,7 @@ class ModelRecipe(_Table):
 
     name: Name
     description: str = ""
-    plugins: tuple[str, ...] = ()  # packages that register readers and towers
+    plugins: tuple[Module, ...] = ()  # packages that register readers and towers
     pairing: Literal["label", "given"] = "label"  # by label, drawn anew each time; or as the reader gives them
     modalities: dict[Name, ModalityPlan] = Field(min_length=1)
     head: HeadPlan
@@ -250,7 +251,10 @@ def recipe_text(text: str) -> str:
     if path.suffix == ".toml":
         if not path.is_file():
             raise CompileError(f"no recipe file {text}")
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as err:
+            raise CompileError(f"recipe {text} cannot be read: {err}") from err
     if text in recipe_names():
         return (resources.files("sensorium_compile") / "recipes" / f"{text}.toml").read_text(encoding="utf-8")
     raise CompileError(unknown("recipe", text, recipe_names()) + "; or give a .toml file")
@@ -265,7 +269,7 @@ def parse_recipe(content: str, where: str) -> AnyRecipe:
     """A recipe from TOML; ``where`` it came from is for the message."""
     try:
         table = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as err:
+    except (tomllib.TOMLDecodeError, RecursionError) as err:
         raise CompileError(f"recipe {where} is no TOML: {err}") from err
     kind: type[BaseModel] = Recipe if "parts" in table and "modalities" not in table else ModelRecipe
     try:
@@ -285,6 +289,8 @@ def import_plugins(names: tuple[str, ...]) -> None:
             importlib.import_module(name)
         except ImportError as err:
             raise CompileError(f"plugin {name} cannot be imported: {err}; pip install it here first") from err
+        except Exception as err:  # whatever the plugin's own code raises
+            raise CompileError(f"plugin {name} cannot be imported: {type(err).__name__}: {err}") from err
 
 
 def _told(err: ValueError) -> str:

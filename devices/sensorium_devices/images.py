@@ -12,6 +12,7 @@ from sensorium.samples import MAX_PIXELS
 from sensorium_devices.opencv import load_opencv
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+BAND_PIXELS = 2**18  # that are laid on white at once: as floats some 10 MB, where 64 megapixels would be 3 GB
 MAX_BYTES = 256_000_000  # 64 megapixels of RGBA, uncompressed: a larger file is no picture we could show
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -109,9 +110,13 @@ def _decode(path: Path, data: bytes) -> NDArray[np.uint8]:
 
 def _on_white(bgra: NDArray[Any]) -> NDArray[np.uint8]:
     full = 255.0 if bgra.dtype == np.uint8 else 65535.0
-    alpha = bgra[:, :, 3:].astype(np.float32) / full  # (height, width, 1)
-    rgb = bgra[:, :, 2::-1].astype(np.float32) * (255.0 / full)  # (height, width, 3)
-    image: NDArray[np.uint8] = np.rint(rgb * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+    height, width = bgra.shape[:2]
+    image = np.empty((height, width, 3), np.uint8)
+    step = max(BAND_PIXELS // width, 1)
+    for top in range(0, height, step):
+        band = bgra[top : top + step].astype(np.float32)  # (step, width, 4)
+        alpha = band[:, :, 3:] / full  # (step, width, 1)
+        image[top : top + step] = np.rint(band[:, :, 2::-1] * (255.0 / full) * alpha + 255.0 * (1.0 - alpha))
     return image
 
 

@@ -43,7 +43,7 @@ class Readings:
 class Limits:
     """Bounds of readings. None: that reading does not matter."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     late_ms: _Positive | None = None
     behind_ms: _Positive | None = None
@@ -57,7 +57,7 @@ class Limits:
 class Rung:
     """One level of degradation; each says all that is given up on it, not only what the one above does not."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: Annotated[str, Field(min_length=1)]
     vision_period_ms: Annotated[float, Field(ge=0)] = 0.0  # at least so long between two pictures that are looked at
@@ -259,7 +259,7 @@ def read_ladder(path: Path) -> tuple[Rung, ...]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as err:
         raise LadderError(f"ladder {path} cannot be read: {err}") from err
-    except tomllib.TOMLDecodeError as err:
+    except (tomllib.TOMLDecodeError, RecursionError) as err:
         raise LadderError(f"ladder {path} is no TOML: {err}") from err
     return parse_ladder(table, f"ladder {path}")
 

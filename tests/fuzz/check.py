@@ -42,8 +42,6 @@ def check(target: Target, data: bytes) -> SensoriumError | None:
     return error
 
 
-
-
 def _peak_mb(*, reset: bool = False) -> float:
     """The most memory that this process used since the last reset [MB]."""
     if sys.platform != "linux":
