@@ -13,6 +13,7 @@ from sensorium.bundle import Bundle
 from sensorium.errors import LadderError, unknown
 from sensorium.inputs import InputSpec
 from sensorium.ladder import KEY, parse_ladder
+from sensorium.learned.config import MOST_MODALITIES
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
@@ -168,7 +169,7 @@ class ModelRecipe(_Table):
     description: str = ""
     plugins: tuple[Module, ...] = ()  # packages that register readers and towers
     pairing: Literal["label", "given"] = "label"  # by label, drawn anew each time; or as the reader gives them
-    modalities: dict[Name, ModalityPlan] = Field(min_length=1)
+    modalities: dict[Name, ModalityPlan] = Field(min_length=1, max_length=MOST_MODALITIES)
     head: HeadPlan
     split: SplitPlan = SplitPlan()
     augment: dict[str, dict[str, JsonValue]] = {}  # modality -> what sensorium_compile.data.augment takes

@@ -96,7 +96,7 @@ def _step(item: Taken, parts: Parts, asked: dict[int, Job]) -> Step:
         return attempt(parts.encoders[item.modality], item.sample, item.variant)
     message = dict(item.message or {})
     kind = message.pop("step", None)
-    if kind not in _PARSERS:
+    if not isinstance(kind, str) or kind not in _PARSERS:
         raise RecordingError(f"the recording has a step {kind!r}; known: {', '.join(sorted(_PARSERS))}")
     try:
         return _PARSERS[kind](message, parts, asked)

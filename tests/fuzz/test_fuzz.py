@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from tests.fuzz.bombs import BOMBS
 from tests.fuzz.check import check
 from tests.fuzz.inputs import CORPUS, inputs, seeds
 from tests.fuzz.targets import TARGETS
@@ -37,6 +38,12 @@ def test_whatever_is_made_of_the_corpus_is_read_or_refused(name: str) -> None:
         check(TARGETS[name], data)
 
     run()
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_what_unfolds_to_something_huge_takes_little_memory(bomb: str) -> None:
+    name, make = BOMBS[bomb]
+    check(TARGETS[name], make())
 
 
 def test_every_folder_of_the_corpus_belongs_to_a_target() -> None:

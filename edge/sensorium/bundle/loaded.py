@@ -21,9 +21,7 @@ from sensorium.samples import Array
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
 MAX_MANIFEST_BYTES = 16 * 2**20  # ours has some 20 kB; more is no manifest
-MOST_EXPANDED = (
-    100  # times a zip file's own size, of all that is in it: a graph shrinks to a tenth, a bomb to a thousandth
-)
+MOST_EXPANDED = 100  # times a zip file's size, of all that is in it: graphs shrink to a tenth, a bomb to a thousandth
 CHUNK_BYTES = 2**20  # read at once to be hashed
 
 _HOST_TARGETS = {"x86_64": "x86-cpu", "AMD64": "x86-cpu", "aarch64": "arm-cpu", "arm64": "arm-cpu"}
@@ -148,9 +146,7 @@ class Bundle:
     def _check_files(self) -> None:
         total = sum(entry.size for entry in self.manifest.files.values())
         if self._zip is not None and total > MOST_EXPANDED * self.path.stat().st_size:
-            raise BundleError(
-                f"{self.path}: {total:,} bytes from so small a file; allowed: {MOST_EXPANDED} times its size"
-            )
+            raise BundleError(f"{self.path}: holds {total:,} bytes; allowed are {MOST_EXPANDED} times its own size")
         for name, entry in self.manifest.files.items():
             if self._size_and_sha256(name, entry.size) != (entry.size, entry.sha256):
                 raise BundleError(f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again")
