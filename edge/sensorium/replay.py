@@ -24,7 +24,7 @@ from sensorium.session import Parts
 from sensorium.steps import Check, Done, Finding, Job, Measured, Replaced, Responded, Spoke, Step, Tick
 
 FORMAT = 2  # of a recording's settings and steps: 1 had three rungs that were not told, 2 has the ladder as a table
-BEFORE_FORMATS = "a development version before 0.1.0"  # recordings that do not say who wrote them
+UNTOLD = "of a version before 0.1.0"  # wrote recordings that do not say who wrote them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
     told = message.get("format", FORMAT if "ladder" in message else FORMAT - 1)
     if told != FORMAT:
         raise RecordingError(
-            f"the recording has format {told} and was written by Sensorium {message.get('sensorium', BEFORE_FORMATS)}; "
-            f"this one replays format {FORMAT}: replay it with the Sensorium that wrote it, or record again"
+            f"the recording is of format {told}, written by a Sensorium {message.get('sensorium', UNTOLD)}; "
+            f"this one replays format {FORMAT}: replay it with the one that wrote it, or record again"
         )
     try:
         ladder = parse_ladder({KEY: message["ladder"]}, "its ladder")
@@ -136,20 +136,20 @@ def _use(parts: Parts, name: str, backend: str) -> None:
             raise RecordingError(f"the recording has {name} executed by {backend}: {err}") from err
 
 
-def _plain(kind: type[Step], message: dict[str, Any], *_: object) -> Step:
+def _plain(kind: Callable[..., Step], message: dict[str, Any], *_: object) -> Step:
     return _parse(kind, message)
 
 
 _Parsed = TypeVar("_Parsed")
 
 
-def _parse(kind: type[_Parsed], message: Mapping[str, Any]) -> _Parsed:
+def _parse(kind: Callable[..., _Parsed], message: Mapping[str, Any]) -> _Parsed:
     """The dataclass of these values; raises ValidationError."""
     return _adapter(kind).validate_python(message)  # type: ignore[no-any-return]
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: Callable[..., Any]) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
