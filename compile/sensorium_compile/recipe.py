@@ -1,7 +1,6 @@
 """What a compile run follows: a TOML file, checked at the door."""
 
 import importlib
-import tomllib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from sensorium.bundle import Bundle
-from sensorium.errors import LadderError, unknown
+from sensorium.errors import LadderError, told, unknown
 from sensorium.inputs import InputSpec
 from sensorium.ladder import KEY, parse_ladder
 from sensorium.learned.config import MOST_MODALITIES
+from sensorium.toml import parse_toml
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
@@ -269,8 +269,8 @@ def load_recipe(text: str) -> AnyRecipe:
 def parse_recipe(content: str, where: str) -> AnyRecipe:
     """A recipe from TOML; ``where`` it came from is for the message."""
     try:
-        table = tomllib.loads(content)
-    except (tomllib.TOMLDecodeError, RecursionError) as err:
+        table = parse_toml(content)
+    except ValueError as err:
         raise CompileError(f"recipe {where} is no TOML: {err}") from err
     kind: type[BaseModel] = Recipe if "parts" in table and "modalities" not in table else ModelRecipe
     try:
@@ -298,7 +298,7 @@ def _told(err: ValueError) -> str:
     if not isinstance(err, ValidationError):
         return str(err)
     first = err.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}; given {first.get('input')!r}"
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}; given {told(first.get('input'))}"
 
 
 def _first(err: ValidationError, kind: type[BaseModel]) -> str:
@@ -309,7 +309,7 @@ def _first(err: ValidationError, kind: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         return f"no key {where!r}; known here: {', '.join(_siblings(kind, loc[:-1])) or 'see the documentation'}"
     given = first.get("input")
-    shown = "" if isinstance(given, dict) else f"; given {given!r}"
+    shown = "" if isinstance(given, dict) else f"; given {told(given)}"
     return f"{where}: {first['msg']}{shown}"
 
 

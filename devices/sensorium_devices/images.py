@@ -16,6 +16,7 @@ BAND_PIXELS = 2**18  # that are laid on white at once: as floats some 10 MB, whe
 MAX_BYTES = 256_000_000  # 64 megapixels of RGBA, uncompressed: a larger file is no picture we could show
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG_END = b"IEND"
 JPEG_MAGIC = b"\xff\xd8"
 JPEG_START_OF_SCAN = b"\xff\xda"
 JPEG_END = b"\xff\xd9"
@@ -31,6 +32,8 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     data = _read_bytes(path)
     if data.startswith(JPEG_MAGIC) and data.rfind(JPEG_END) < data.rfind(JPEG_START_OF_SCAN):
         raise SourceError(f"{path}: a JPEG that was cut off; {len(data)} bytes are there")
+    if data.startswith(PNG_MAGIC) and not _has_png_end(data):
+        raise SourceError(f"{path}: a PNG that was cut off; {len(data)} bytes are there")
     width, height = told_size(data)
     if width * height > MAX_PIXELS:
         raise _too_large(path)
@@ -53,6 +56,15 @@ def told_size(data: bytes) -> tuple[int, int]:
             return width, height
         at += 2 + max(2, length)
     return 0, 0
+
+
+def _has_png_end(data: bytes) -> bool:
+    """Whether the chunks of a PNG lead to its end. OpenCV would take memory for a chunk of 4 GB that is not there."""
+    at, kind = len(PNG_MAGIC), b""
+    while kind != PNG_END and at + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        at += 12 + length  # with its own header and checksum
+    return kind == PNG_END and at <= len(data)
 
 
 def picture_files(folder: Path) -> list[Path]:

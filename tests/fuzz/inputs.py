@@ -85,14 +85,16 @@ def _with_another_value(draw: st.DrawFn, document: Any) -> Any:
 
 
 def _parsed(data: bytes, kind: str) -> list[Any]:
-    """What a seed holds: one value, or none where it is broken on purpose; of JSON lines a list."""
+    """What a seed holds: one value, or none where it is broken or nested deeply on purpose; of JSON lines a list."""
     try:
         if kind == "toml":
-            return [tomllib.loads(data.decode())]
-        values = [json.loads(line) for line in data.splitlines()] if data.count(b"\n{") else json.loads(data)
-        return [values] if isinstance(values, dict | list) else []
+            values = tomllib.loads(data.decode())
+        else:
+            values = [json.loads(line) for line in data.splitlines()] if data.count(b"\n{") else json.loads(data)
+        repr(values)  # hypothesis does that
     except (ValueError, RecursionError):
         return []
+    return [values] if isinstance(values, dict | list) else []
 
 
 def _json(value: Any) -> bytes:
