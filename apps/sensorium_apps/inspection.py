@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sensorium_compile.report import Report, StageFigures
 
 REPORT = "report.json"
+MOST_REPORT_BYTES = 64 * 2**20  # ours has some 100 kB
 
 
 def locate(given: str) -> Path:
@@ -41,8 +42,19 @@ def find_report(bundle: "Bundle") -> "Report | None":
     if path.is_file():
         with zipfile.ZipFile(path) as archive:
             if REPORT in archive.namelist():
-                return parse_report(archive.read(REPORT), f"{path}: {REPORT}")
+                return parse_report(_read_report(archive, path), f"{path}: {REPORT}")
     return parse_report(beside.read_bytes(), str(beside)) if beside.is_file() else None
+
+
+def _read_report(archive: zipfile.ZipFile, path: Path) -> bytes:
+    from sensorium.bundle.archives import DAMAGE
+    from sensorium.errors import BundleError
+
+    try:
+        with archive.open(REPORT) as stream:
+            return stream.read(MOST_REPORT_BYTES)
+    except DAMAGE as err:
+        raise BundleError(f"{path}: {REPORT} cannot be read: {err}") from err
 
 
 def inspect_bundle(bundle: "Bundle") -> dict[str, Any]:

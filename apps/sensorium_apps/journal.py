@@ -94,8 +94,8 @@ class RecordedSession:
 
     def _message(self, entry: Recorded) -> dict[str, Any]:
         try:
-            message = json.loads(entry.payload) if isinstance(entry.payload, bytes) else None
-        except ValueError as err:
+            message = json.loads(entry.payload, parse_int=_int64) if isinstance(entry.payload, bytes) else None
+        except (ValueError, RecursionError) as err:
             raise RecordingError(f"{self._path}: {entry.topic}: no JSON ({err})") from err
         if not isinstance(message, dict):
             raise RecordingError(f"{self._path}: {entry.topic}: no JSON object")
@@ -106,3 +106,11 @@ class RecordedSession:
         if not isinstance(now_ns, int):
             raise RecordingError(f"{self._path}: a step without its time; the recording is damaged")
         return now_ns
+
+
+def _int64(text: str) -> int:
+    """Times and counts have 64 bits; others would not fit what is computed from them."""
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"a number beyond 64 bits: {text[:30]}")
+    return number

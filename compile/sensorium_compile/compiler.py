@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
     if not front:
         pareto.pick(choices)  # raises, and says why each was refused
     best = [one for one in tried.judged if one.candidate.key in front]
-    with diary.stage("variants", "the forms on the front, smaller"):
+    with diary.stage("variants", "the forms on the front, smaller") if recipe.variants else nullcontext():
         maker = Variants(tried.bench, diary.stages)
         variants = {one.candidate.key: maker.of(one) for one in best}
     ready, left_out = _ready(recipe, weights)
@@ -180,10 +180,12 @@ def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
     # Backends let go of the interpreter while they compute.
     with diary.stage("gate", "accuracy for every subset of senses"), ThreadPoolExecutor(JUDGES) as pool:
         judged = list(pool.map(lambda c: bench.judged(c, parities[c.name], times), candidates.values()))
-    with diary.stage("search", "blocks in float, where a form that was refused is faster than those that passed"):
-        found = {one.name: one for one in _searched(bench, judged)}
-        times |= _measured(found, samples, progress)
-        judged += [bench.judged(one, bench.parity(one, samples), times) for one in found.values()]
+        lossy = _lossy(bench, judged)
+    if lossy:
+        with diary.stage("search", "blocks in float, where a form that was refused is faster than those that passed"):
+            found = {one.name: one for one in _searched(bench, lossy)}
+            times |= _measured(found, samples, progress)
+            judged += [bench.judged(one, bench.parity(one, samples), times) for one in found.values()]
     return _Tried(bench, judged, lowered.refused, times, teacher.size_bytes)
 
 
@@ -273,20 +275,31 @@ def _mixes(candidates: Mapping[str, Candidate], times: Mapping[str, FormLatency]
     return made
 
 
-def _searched(bench: Bench, judged: Sequence[Judged]) -> Iterator[Candidate]:
-    """Forms that lost too much, with the blocks that cost most kept in float."""
+def _lossy(bench: Bench, judged: Sequence[Judged]) -> list[Candidate]:
+    """Forms that lost too much, and would be the fastest had they not."""
     if bench.material.data is None:
-        return
-    allowed = 1 - bench.recipe.gate.min_agreement
+        return []
     fastest = min((one.latency.ms for one in judged if one.verdict.passed), default=math.inf)
-    for one in judged:
-        candidate = one.candidate
-        if one.verdict.passed or one.latency.ms >= fastest or candidate.backend != "onnxruntime":
-            continue
-        if candidate.precision not in ("int8-static", "mixed") or bench.loss(candidate) <= allowed:
-            continue
+    refused = [one.candidate for one in judged if not one.verdict.passed and one.latency.ms < fastest]
+    return [
+        candidate
+        for candidate in refused
+        if candidate.backend == "onnxruntime"
+        and candidate.precision in ("int8-static", "mixed")
+        and bench.loss(candidate) > _allowed(bench)
+    ]
+
+
+def _allowed(bench: Bench) -> float:
+    """Share of decisions that may be others than eager's."""
+    return 1 - bench.recipe.gate.min_agreement
+
+
+def _searched(bench: Bench, lossy: Sequence[Candidate]) -> Iterator[Candidate]:
+    """These forms with the blocks that cost most kept in float."""
+    for candidate in lossy:
         try:
-            better = repaired(bench.lowering, candidate, bench.loss, allowed, REPAIRS)
+            better = repaired(bench.lowering, candidate, bench.loss, _allowed(bench), REPAIRS)
         except CompileError:
             continue  # it stays as it is, and the gate says why it is refused
         yield Candidate(better.backend, f"{better.precision} searched", better.graphs, better.kept)

@@ -1,7 +1,6 @@
 """What a compile run follows: a TOML file, checked at the door."""
 
 import importlib
-import tomllib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from sensorium.bundle import Bundle
-from sensorium.errors import LadderError, unknown
+from sensorium.errors import LadderError, told, unknown
 from sensorium.inputs import InputSpec
 from sensorium.ladder import KEY, parse_ladder
+from sensorium.learned.config import MOST_MODALITIES
+from sensorium.toml import parse_toml
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
@@ -24,6 +25,7 @@ TARGETS = ("arm-cpu", "x86-cpu")  # what ONNX Runtime's own kernels execute; the
 Progress = Callable[[str, int, int], None]  # what is being made, how many are done, how many there are
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
 class _Table(BaseModel):
@@ -165,9 +167,9 @@ class ModelRecipe(_Table):
 
     name: Name
     description: str = ""
-    plugins: tuple[str, ...] = ()  # packages that register readers and towers
+    plugins: tuple[Module, ...] = ()  # packages that register readers and towers
     pairing: Literal["label", "given"] = "label"  # by label, drawn anew each time; or as the reader gives them
-    modalities: dict[Name, ModalityPlan] = Field(min_length=1)
+    modalities: dict[Name, ModalityPlan] = Field(min_length=1, max_length=MOST_MODALITIES)
     head: HeadPlan
     split: SplitPlan = SplitPlan()
     augment: dict[str, dict[str, JsonValue]] = {}  # modality -> what sensorium_compile.data.augment takes
@@ -250,7 +252,10 @@ def recipe_text(text: str) -> str:
     if path.suffix == ".toml":
         if not path.is_file():
             raise CompileError(f"no recipe file {text}")
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as err:
+            raise CompileError(f"recipe {text} cannot be read: {err}") from err
     if text in recipe_names():
         return (resources.files("sensorium_compile") / "recipes" / f"{text}.toml").read_text(encoding="utf-8")
     raise CompileError(unknown("recipe", text, recipe_names()) + "; or give a .toml file")
@@ -264,8 +269,8 @@ def load_recipe(text: str) -> AnyRecipe:
 def parse_recipe(content: str, where: str) -> AnyRecipe:
     """A recipe from TOML; ``where`` it came from is for the message."""
     try:
-        table = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as err:
+        table = parse_toml(content)
+    except ValueError as err:
         raise CompileError(f"recipe {where} is no TOML: {err}") from err
     kind: type[BaseModel] = Recipe if "parts" in table and "modalities" not in table else ModelRecipe
     try:
@@ -285,13 +290,15 @@ def import_plugins(names: tuple[str, ...]) -> None:
             importlib.import_module(name)
         except ImportError as err:
             raise CompileError(f"plugin {name} cannot be imported: {err}; pip install it here first") from err
+        except Exception as err:  # whatever the plugin's own code raises
+            raise CompileError(f"plugin {name} cannot be imported: {type(err).__name__}: {err}") from err
 
 
 def _told(err: ValueError) -> str:
     if not isinstance(err, ValidationError):
         return str(err)
     first = err.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}; given {first.get('input')!r}"
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}; given {told(first.get('input'))}"
 
 
 def _first(err: ValidationError, kind: type[BaseModel]) -> str:
@@ -302,7 +309,7 @@ def _first(err: ValidationError, kind: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         return f"no key {where!r}; known here: {', '.join(_siblings(kind, loc[:-1])) or 'see the documentation'}"
     given = first.get("input")
-    shown = "" if isinstance(given, dict) else f"; given {given!r}"
+    shown = "" if isinstance(given, dict) else f"; given {told(given)}"
     return f"{where}: {first['msg']}{shown}"
 
 

@@ -12,9 +12,11 @@ from sensorium.samples import MAX_PIXELS
 from sensorium_devices.opencv import load_opencv
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+BAND_PIXELS = 2**18  # that are laid on white at once: as floats some 10 MB, where 64 megapixels would be 3 GB
 MAX_BYTES = 256_000_000  # 64 megapixels of RGBA, uncompressed: a larger file is no picture we could show
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG_END = b"IEND"
 JPEG_MAGIC = b"\xff\xd8"
 JPEG_START_OF_SCAN = b"\xff\xda"
 JPEG_END = b"\xff\xd9"
@@ -30,6 +32,8 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     data = _read_bytes(path)
     if data.startswith(JPEG_MAGIC) and data.rfind(JPEG_END) < data.rfind(JPEG_START_OF_SCAN):
         raise SourceError(f"{path}: a JPEG that was cut off; {len(data)} bytes are there")
+    if data.startswith(PNG_MAGIC) and not _has_png_end(data):
+        raise SourceError(f"{path}: a PNG that was cut off; {len(data)} bytes are there")
     width, height = told_size(data)
     if width * height > MAX_PIXELS:
         raise _too_large(path)
@@ -52,6 +56,15 @@ def told_size(data: bytes) -> tuple[int, int]:
             return width, height
         at += 2 + max(2, length)
     return 0, 0
+
+
+def _has_png_end(data: bytes) -> bool:
+    """Whether the chunks of a PNG lead to its end. OpenCV would take memory for a chunk of 4 GB that is not there."""
+    at, kind = len(PNG_MAGIC), b""
+    while kind != PNG_END and at + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        at += 12 + length  # with its own header and checksum
+    return kind == PNG_END and at <= len(data)
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -109,9 +122,13 @@ def _decode(path: Path, data: bytes) -> NDArray[np.uint8]:
 
 def _on_white(bgra: NDArray[Any]) -> NDArray[np.uint8]:
     full = 255.0 if bgra.dtype == np.uint8 else 65535.0
-    alpha = bgra[:, :, 3:].astype(np.float32) / full  # (height, width, 1)
-    rgb = bgra[:, :, 2::-1].astype(np.float32) * (255.0 / full)  # (height, width, 3)
-    image: NDArray[np.uint8] = np.rint(rgb * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+    height, width = bgra.shape[:2]
+    image = np.empty((height, width, 3), np.uint8)
+    step = max(BAND_PIXELS // width, 1)
+    for top in range(0, height, step):
+        band = bgra[top : top + step].astype(np.float32)  # (step, width, 4)
+        alpha = band[:, :, 3:] / full  # (step, width, 1)
+        image[top : top + step] = np.rint(band[:, :, 2::-1] * (255.0 / full) * alpha + 255.0 * (1.0 - alpha))
     return image
 
 

@@ -33,8 +33,9 @@ class PcmFormat:
     def decode(self, data: bytes) -> NDArray[np.float32]:
         """Whole frames as float32 (n, channels); integers scaled to [-1, 1)."""
         samples = np.frombuffer(data, self.dtype).reshape(-1, self.channels)
-        scale = 1.0 if self.dtype == "<f4" else 1.0 / -float(np.iinfo(self.dtype).min)
-        return (samples * np.float32(scale)).astype(np.float32)
+        if self.dtype == "<f4":
+            return samples.astype(np.float32)
+        return (samples / -float(np.iinfo(self.dtype).min)).astype(np.float32)
 
 
 def read_wav_header(name: str, read: ReadExactly) -> PcmFormat:

@@ -16,6 +16,7 @@ LOWEST_RATE_HZ = 1_000
 HIGHEST_RATE_HZ = 768_000  # the fastest that sound files in use have; beyond is a broken header
 MOST_CHANNELS = 64
 MAX_SECONDS = 4 * 3600  # of a file that is read at once: a gigabyte as float32
+BLOCK_VALUES = 2**20  # that are read at once: as much for 64 channels as for one
 
 
 class Conditioner:
@@ -29,24 +30,17 @@ class Conditioner:
         self.not_finite = 0  # samples that were NaN or infinite
         self._chunk = chunk
         self._pending = np.zeros(0, np.float32)
-        self._resampler: Any = None
-        if rate_hz != out_rate_hz:
-            self._resampler = load_soxr().ResampleStream(rate_hz, out_rate_hz, 1, dtype="float32", quality=QUALITY)
+        self._resampler = _Resampler(rate_hz, out_rate_hz)
 
     def feed(self, block: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """The chunks that are complete after this block."""
         mono, bad = mixed(block)
         self.not_finite += bad
-        if self._resampler is not None:
-            mono = np.clip(self._resampler.resample_chunk(mono), -1.0, 1.0)
-        return self._cut(mono)
+        return self._cut(self._resampler.feed(mono))
 
     def flush(self) -> list[NDArray[np.float32]]:
         """The rest at the end, filled up with silence to a whole chunk."""
-        rest = np.zeros(0, np.float32)
-        if self._resampler is not None:
-            rest = np.clip(self._resampler.resample_chunk(rest, last=True), -1.0, 1.0)
-        chunks = self._cut(rest)
+        chunks = self._cut(self._resampler.flush())
         if len(self._pending):
             chunks += self._cut(np.zeros(self._chunk - len(self._pending), np.float32))
         return chunks
@@ -58,6 +52,24 @@ class Conditioner:
         return list(joined[:whole].reshape(-1, self._chunk))
 
 
+class _Resampler:
+    """Mono float32 from one rate to another, piece by piece as if it were whole; clipped to [-1, 1]."""
+
+    def __init__(self, rate_hz: int, out_rate_hz: int) -> None:
+        self._stream: Any = None
+        if rate_hz != out_rate_hz:
+            self._stream = load_soxr().ResampleStream(rate_hz, out_rate_hz, 1, dtype="float32", quality=QUALITY)
+
+    def feed(self, mono: NDArray[np.float32], *, last: bool = False) -> NDArray[np.float32]:
+        if self._stream is None:
+            return mono
+        samples: NDArray[np.float32] = np.clip(self._stream.resample_chunk(mono, last=last), -1.0, 1.0)
+        return samples
+
+    def flush(self) -> NDArray[np.float32]:
+        return self.feed(np.zeros(0, np.float32), last=True)
+
+
 def read_audio(path: str | Path, rate_hz: int = RATE_HZ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """A whole sound file as mono float32 (n,) in [-1, 1] at ``rate_hz``, and what was changed for it."""
     with open_sound(Path(path)) as sound:
@@ -65,15 +77,20 @@ def read_audio(path: str | Path, rate_hz: int = RATE_HZ) -> tuple[NDArray[np.flo
             raise SourceError(f"{path}: longer than {MAX_SECONDS // 3600} hours; cut it into pieces")
         notes = format_notes(sound.samplerate, sound.channels, rate_hz)
         promised = sound.frames
-        blocks = read_sound(sound, path, promised)
-    if len(blocks) < promised:
-        notes += (f"cut off: {len(blocks)} of {promised} samples are there",)
-    samples, bad = mixed(blocks)
+        resampler = _Resampler(sound.samplerate, rate_hz)
+        pieces: list[NDArray[np.float32]] = []
+        there = bad = 0
+        most = BLOCK_VALUES // sound.channels
+        while len(block := read_sound(sound, path, min(most, promised - there))):
+            mono, not_finite = mixed(block)
+            pieces.append(resampler.feed(mono))
+            there += len(block)
+            bad += not_finite
+    if there < promised:
+        notes += (f"cut off: {there} of {promised} samples are there",)
     if bad:
         notes += (f"{bad} samples were not finite, now 0",)
-    if sound.samplerate != rate_hz:
-        samples = np.clip(load_soxr().resample(samples, sound.samplerate, rate_hz, quality=QUALITY), -1.0, 1.0)
-    return samples, notes
+    return np.concatenate([*pieces, resampler.flush()]), notes
 
 
 def mixed(block: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:

@@ -127,9 +127,8 @@ def attend(
                 got_samples = True
                 timed = times.step(sample, clock.now_ns())
                 yield timed
-                before, fault = rate.fault, rate.step(timed)
-                if fault != before:
-                    yield SourceChanged(source.modality, "faulty", fault or "")
+                if (change := rate_change(rate, timed)) is not None:
+                    yield change
         except SensoriumError as err:
             reason = str(err)
         except Exception as err:  # a driver's own exception must not kill the modality for good
@@ -149,6 +148,12 @@ def attend(
         now_ns = clock.now_ns()
         try_s = 0.0 if got_samples else (now_ns - tried_ns) / NS_PER_S
         wait(stop, int(retry_after_s((now_ns - lost_ns) / NS_PER_S, try_s) * NS_PER_S))
+
+
+def rate_change(rate: RateHealth, sample: Sample) -> SourceChanged | None:
+    """What a sample changes in the judgement on its source's rate, if anything."""
+    before, fault = rate.fault, rate.step(sample)
+    return None if fault == before else SourceChanged(rate.modality, "faulty", fault or "")
 
 
 def _release(source: Source, stop: threading.Event) -> None:

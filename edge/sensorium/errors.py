@@ -10,6 +10,7 @@ SensoriumError
 └── LadderError      a ladder that makes no sense
 """
 
+import reprlib
 from collections.abc import Iterable
 
 
@@ -43,6 +44,15 @@ class RecordingError(SensoriumError):
 
 class LadderError(SensoriumError):
     """A table of rungs cannot be read, or has a session swing or never come back."""
+
+
+_GIVEN = reprlib.Repr()
+_GIVEN.maxstring = _GIVEN.maxother = _GIVEN.maxlong = 200
+
+
+def told(given: object) -> str:
+    """A value as a message shows it: cut where it is long, or nested deeply."""
+    return _GIVEN.repr(given)
 
 
 def unknown(kind: str, given: object, known: Iterable[object]) -> str:

@@ -5,6 +5,7 @@ Times are nanoseconds on the session's clock (``at_ns``) and milliseconds where 
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -162,13 +163,17 @@ _ROUNDING = _Rounding()
 
 
 def to_json(event: Event) -> str:
-    """The event as one line of JSON with its ``event`` kind first and keys in declared order."""
-    return json.dumps({"event": event.kind, **_plain(dataclasses.asdict(event))}, ensure_ascii=False)
+    """The event as one line of JSON with its ``event`` kind first and keys in declared order.
+
+    A number that is not finite is null, for JSON has no word for it; half a surrogate pair, which is no text, is ``?``.
+    """
+    line = json.dumps({"event": event.kind, **_plain(dataclasses.asdict(event))}, ensure_ascii=False)
+    return line.encode(errors="replace").decode()
 
 
 def _plain(value: Any, name: str = "") -> Any:
     if isinstance(value, float):
-        return round(value, _ROUNDING.by_name.get(name, _ROUNDING.default))
+        return round(value, _ROUNDING.by_name.get(name, _ROUNDING.default)) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _plain(inner, key) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sensorium.clock import NS_PER_MS, NS_PER_S
-from sensorium.errors import LadderError
+from sensorium.errors import LadderError, told
 
 ROLE = "ladder"  # of a part of the bundle whose config is such a table
 KEY = "rung"  # of the tables in TOML, and in the part's config
@@ -43,7 +43,7 @@ class Readings:
 class Limits:
     """Bounds of readings. None: that reading does not matter."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     late_ms: _Positive | None = None
     behind_ms: _Positive | None = None
@@ -57,7 +57,7 @@ class Limits:
 class Rung:
     """One level of degradation; each says all that is given up on it, not only what the one above does not."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: Annotated[str, Field(min_length=1)]
     vision_period_ms: Annotated[float, Field(ge=0)] = 0.0  # at least so long between two pictures that are looked at
@@ -253,13 +253,13 @@ def _given_up(rung: Rung, able: Able) -> tuple[object, ...]:
 
 def read_ladder(path: Path) -> tuple[Rung, ...]:
     """The ladder of a TOML file; raises LadderError naming the key and what is allowed."""
-    import tomllib  # only who has a file of his own needs it
+    from sensorium.toml import parse_toml  # only who has a file of his own needs it
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as err:
         raise LadderError(f"ladder {path} cannot be read: {err}") from err
-    except tomllib.TOMLDecodeError as err:
+    except ValueError as err:
         raise LadderError(f"ladder {path} is no TOML: {err}") from err
     return parse_ladder(table, f"ladder {path}")
 
@@ -291,7 +291,7 @@ def _first(err: ValidationError) -> str:
     if first["type"] == "unexpected_keyword_argument":
         known = Limits if {"enter", "leave"} & set(loc[:-1]) else Rung
         return f"no key {where!r}; known there: {', '.join(field.name for field in fields(known))}"
-    given = "" if isinstance(first["input"], dict) else f"; given {first['input']!r}"
+    given = "" if isinstance(first["input"], dict) else f"; given {told(first['input'])}"
     return f"{where}: {first['msg']}{given}"
 
 

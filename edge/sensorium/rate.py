@@ -38,6 +38,7 @@ class RateHealth:
     """Watches the samples of one opening, whose source told ``period_ns`` between two (0: it has no rate)."""
 
     def __init__(self, modality: str, period_ns: int) -> None:
+        self.modality = modality
         limits = {"vision": PICTURES, "audio": SOUND}.get(modality, OTHERS)
         self._windows = [_Window(limit, period_ns) for limit in limits if period_ns]
         self.fault: str | None = None  # what stands

@@ -7,18 +7,24 @@ the encoders found, what was recognised and answered is computed anew.
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from sensorium.capture import SourceChanged
 from sensorium.core import Core, CoreSettings, events, jobs
 from sensorium.encoders import attempt
 from sensorium.errors import BackendError, LadderError, RecordingError
 from sensorium.events import Event
-from sensorium.ladder import KEY, Readings, parse_ladder
+from sensorium.ladder import KEY, parse_ladder
 from sensorium.samples import Sample
 from sensorium.session import Parts
-from sensorium.source import SourceInfo
 from sensorium.steps import Check, Done, Finding, Job, Measured, Replaced, Responded, Spoke, Step, Tick
+
+FORMAT = 2  # of a recording's settings and steps: 1 had three rungs that were not told, 2 has the ladder as a table
+UNTOLD = "of a version before 0.1.0"  # wrote recordings that do not say who wrote them
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +52,27 @@ def describe(step: Step) -> dict[str, Any]:
 
 
 def describe_settings(settings: CoreSettings) -> dict[str, Any]:
-    """What the session was asked to do, as a JSON object."""
-    return dataclasses.asdict(settings)
+    """What the session was asked to do, and who writes it in which format, as a JSON object."""
+    try:
+        writer = version("sensorium")
+    except PackageNotFoundError:
+        writer = "a checkout that is not installed"
+    return {"format": FORMAT, "sensorium": writer, **dataclasses.asdict(settings)}
 
 
 def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
-    """The inverse of ``describe_settings``; raises RecordingError."""
+    """The inverse of ``describe_settings``; raises RecordingError, of another format with who wrote it."""
+    told = message.get("format", FORMAT if "ladder" in message else FORMAT - 1)
+    if told != FORMAT:
+        raise RecordingError(
+            f"the recording is of format {told}, written by a Sensorium {message.get('sensorium', UNTOLD)}; "
+            f"this one replays format {FORMAT}: replay it with the one that wrote it, or record again"
+        )
     try:
-        lists = {key: tuple(message[key]) for key in ("modalities", "look_for")}
         ladder = parse_ladder({KEY: message["ladder"]}, "its ladder")
-        return CoreSettings(**{**message, **lists, "ladder": ladder})
-    except (KeyError, TypeError, LadderError) as err:
-        raise RecordingError(f"the recording's settings are damaged: {err}") from err
+        return _parse(CoreSettings, {**message, "ladder": ladder})
+    except (KeyError, LadderError, ValidationError) as err:
+        raise RecordingError(f"the recording's settings are damaged: {_told(err)}") from err
 
 
 def replay(settings: CoreSettings, taken: Iterable[Taken], parts: Parts) -> Iterator[Event]:
@@ -67,6 +82,8 @@ def replay(settings: CoreSettings, taken: Iterable[Taken], parts: Parts) -> Iter
     core = Core(settings, parts.fusion)
     asked: dict[int, Job] = {}
     for item in taken:
+        if item.sample is not None and item.modality not in settings.modalities:
+            raise RecordingError(f"the recording has {item.modality} samples of a session without that sense")
         effects = core.handle(_step(item, parts, asked), item.now_ns)
         asked |= {job.id: job for job in jobs(effects)}
         yield from events(effects)
@@ -79,29 +96,33 @@ def _step(item: Taken, parts: Parts, asked: dict[int, Job]) -> Step:
         return attempt(parts.encoders[item.modality], item.sample, item.variant)
     message = dict(item.message or {})
     kind = message.pop("step", None)
-    if kind not in _PARSERS:
+    if not isinstance(kind, str) or kind not in _PARSERS:
         raise RecordingError(f"the recording has a step {kind!r}; known: {', '.join(sorted(_PARSERS))}")
     try:
         return _PARSERS[kind](message, parts, asked)
-    except (KeyError, TypeError) as err:
-        raise RecordingError(f"the recording's {kind} step is damaged: {err}") from err
+    except (KeyError, ValidationError) as err:
+        raise RecordingError(f"the recording's {kind} step is damaged: {_told(err)}") from err
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What is kept of a Done step: its result is computed again, but for the words of a language model."""
+
+    job_id: int
+    reworded: str | None = None
 
 
 def _done(message: dict[str, Any], parts: Parts, asked: dict[int, Job]) -> Step:
-    result = parts.workshop.run(asked.pop(message["job_id"]))
+    ended = _parse(_Ended, message)
+    result = parts.workshop.run(asked.pop(ended.job_id))
     if isinstance(result, Responded):
-        result = dataclasses.replace(result, reworded=message["reworded"])
-    return Done(message["job_id"], result)
-
-
-def _source_changed(message: dict[str, Any], *_: object) -> Step:
-    info = message.pop("info")
-    return SourceChanged(**message, info=SourceInfo(**{**info, "notes": tuple(info["notes"])}) if info else None)
+        result = dataclasses.replace(result, reworded=ended.reworded)
+    return Done(ended.job_id, result)
 
 
 def _replaced(message: dict[str, Any], parts: Parts, *_: object) -> Step:
     """From here on the graph is executed as it was when this was recorded."""
-    step = Replaced(**message)
+    step = _parse(Replaced, message)
     _use(parts, step.graph, step.backend)
     return step
 
@@ -115,12 +136,33 @@ def _use(parts: Parts, name: str, backend: str) -> None:
             raise RecordingError(f"the recording has {name} executed by {backend}: {err}") from err
 
 
+def _plain(kind: Callable[..., Step], message: dict[str, Any], *_: object) -> Step:
+    return _parse(kind, message)
+
+
+_Parsed = TypeVar("_Parsed")
+
+
+def _parse(kind: Callable[..., _Parsed], message: Mapping[str, Any]) -> _Parsed:
+    """The dataclass of these values; raises ValidationError."""
+    return _adapter(kind).validate_python(message)  # type: ignore[no-any-return]
+
+
+@cache
+def _adapter(kind: Callable[..., Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _told(err: Exception) -> str:
+    """What is wrong, in a line."""
+    if isinstance(err, ValidationError):
+        first = err.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(err)
+
+
 _PARSERS: dict[str, Callable[[dict[str, Any], Parts, dict[int, Job]], Step]] = {
-    "Tick": lambda message, *_: Tick(**message),
-    "Check": lambda message, *_: Check(**message),
-    "Spoke": lambda message, *_: Spoke(**message),
-    "SourceChanged": _source_changed,
+    **{kind.__name__: partial(_plain, kind) for kind in (Tick, Check, Spoke, SourceChanged, Measured)},
     "Done": _done,
-    "Measured": lambda message, *_: Measured(Readings(**message["readings"])),
     "Replaced": _replaced,
 }

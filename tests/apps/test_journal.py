@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ from sensorium.encoders.text import TextEncoder
 from sensorium.errors import RecordingError
 from sensorium.events import Event, Reply, to_json
 from sensorium.jobs import Workshop
-from sensorium.replay import Taken, replay
+from sensorium.replay import Taken, describe_settings, replay
 from sensorium.samples import AudioChunk, Frame, Line
 from sensorium.session import Parts, Session
 from sensorium.source import SourceInfo
 from sensorium.steps import Check, Done, Finding, Recognised, Spoke, Tick
 from sensorium_apps.journal import EVENTS, RecordedSession, RecordingJournal
+from sensorium_apps.journal import SETTINGS as SETTINGS_TOPIC
 from sensorium_devices.recording import Recorder, Recording
 
 SETTINGS = CoreSettings(("vision", "audio", "text"), ("a cat",), 1.5, 3600, 7)
@@ -105,3 +107,31 @@ def test_a_file_that_is_no_recording_is_told(content: bytes, tmp_path: Path) -> 
     (tmp_path / "a.mcap").write_bytes(content)
     with pytest.raises(RecordingError, match=r"a\.mcap"):
         RecordedSession(tmp_path / "a.mcap")
+
+
+def _recorded(path: Path, settings: dict[str, object]) -> Path:
+    with Recorder(path) as recorder:
+        recorder.message(SETTINGS_TOPIC, json.dumps(settings).encode(), 1)
+    return path
+
+
+def test_a_recording_from_before_the_ladder_says_who_wrote_it_and_what_to_do(tmp_path: Path) -> None:
+    before = describe_settings(SETTINGS)
+    for key in ("format", "sensorium", "ladder", "backends"):
+        del before[key]
+    with pytest.raises(RecordingError, match=r"format 1, written by a Sensorium of a version before.*record again"):
+        RecordedSession(_recorded(tmp_path / "a.mcap", before))
+
+
+def test_a_recording_of_a_newer_format_says_who_wrote_it_and_what_to_do(tmp_path: Path) -> None:
+    newer = describe_settings(SETTINGS) | {"format": 99, "sensorium": "7.0"}
+    with pytest.raises(RecordingError, match=r"format 99, written by a Sensorium 7\.0;.*the one that wrote it"):
+        RecordedSession(_recorded(tmp_path / "a.mcap", newer))
+
+
+def test_a_recording_with_the_ladder_but_without_a_format_is_replayed(tmp_path: Path) -> None:
+    between = describe_settings(SETTINGS)
+    for key in ("format", "sensorium"):
+        del between[key]
+    with RecordedSession(_recorded(tmp_path / "a.mcap", between)) as recorded:
+        assert recorded.settings == SETTINGS

@@ -118,7 +118,9 @@ def test_data_become_a_bundle_that_answers(done: Done) -> None:
         assert model.fuse(tokens, (True, False))["digit"].shape == (1, 3)
     report = read_report(done.out)
     assert set(report.shipped.subsets) == {"vision", "audio", "vision+audio"}
-    assert {stage.name for stage in report.stages} >= {"teach and distil", "lower", "measure", "gate"}
+    stages = {stage.name for stage in report.stages}
+    assert stages >= {"teach and distil", "lower", "measure", "gate"}
+    assert "variants" not in stages  # the recipe has none
 
 
 def test_a_second_run_does_nothing_again(done: Done, tmp_path: Path) -> None:
@@ -193,6 +195,7 @@ def test_a_checkpoint_gives_the_same_graphs_without_the_data(done: Done, tmp_pat
     assert compiled.choice.subset == there[compiled.choice.key].subset
     report = read_report(tmp_path / "out")
     assert any("not measured here: no data" in note for note in report.notes)
+    assert not {"variants", "search"} & {stage.name for stage in report.stages}  # nothing was done there
     assert set(read_record(checkpoint).subsets) == {"teacher", "student"}
 
 

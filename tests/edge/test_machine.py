@@ -1,6 +1,5 @@
 """Readings of a machine that is made of files in a temporary folder."""
 
-import time
 from pathlib import Path
 
 from sensorium.ladder import Readings
@@ -101,12 +100,7 @@ def test_the_first_version_of_control_groups_and_a_path_of_the_host_are_read_too
     assert Machine(write(tmp_path, files)).read().memory_free_mb == 100.0
 
 
-def test_reading_takes_less_than_a_millisecond(tmp_path: Path) -> None:
-    zones = {key: value for n in range(10) for key, value in zone(n, f"cpu{n}", "50000").items()}
-    machine = Machine(write(tmp_path, {**LAPTOP, **zones}))
-    times = []
-    for _ in range(50):
-        began = time.perf_counter()
-        machine.read()
-        times.append(time.perf_counter() - began)
-    assert min(times) < 1e-3  # the best of many: others run on this machine, too
+def test_what_there_is_to_read_is_looked_up_once_and_not_with_every_reading(tmp_path: Path) -> None:
+    machine = Machine(write(tmp_path, LAPTOP))
+    write(tmp_path, {**zone(2, "later", "99000"), f"{BATTERY}/type": "Mains", f"{BATTERY}/scope": "Device"})
+    assert machine.read() == Readings(temperature_c=90.0, memory_free_mb=8192.0, battery=0.4, on_mains=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorium.capture import SourceChanged
+from sensorium.capture import SourceChanged, rate_change
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.core import Core, CoreSettings, events
 from sensorium.events import HealthChanged
@@ -98,9 +98,8 @@ class _Watch:
             assert isinstance(sample, AudioChunk)
             modality, fault = "audio", self._sounds.step(sample.samples, sample.captured_ns)
         self._arrivals[modality] = at_ns
-        before, rate = self._rates[modality].fault, self._rates[modality].step(sample)
-        if rate != before:
-            self._step(SourceChanged(modality, "faulty", rate or ""), at_ns)
+        if (change := rate_change(self._rates[modality], sample)) is not None:
+            self._step(change, at_ns)
         self._step(Finding(modality, sample.captured_ns, fault=fault), at_ns)
 
     def _step(self, step: Step, at_ns: int) -> None:

@@ -6,7 +6,6 @@ a bare thread is that sleeps from tick to tick, in the same load.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from sensorium.samples import Frame, Sample
 from sensorium.session import Parts, Session, SessionSettings
 from sensorium.source import SourceInfo
 from sensorium.steps import Finding
+from sensorium_apps.benches.figures import percentile
 from sensorium_apps.benches.machine import machine
 
 TICK_MS = 100.0
@@ -164,11 +164,11 @@ def _run(
     reader.join(CALM_S)
     return {
         "before_p95_ms": _p95(told.percepts[:before]),
-        "before_behind_p95_ms": _percentile_95(working.ages_ms[:aged]),
-        "at_first_behind_p95_ms": _percentile_95(working.ages_ms[aged:at_first]),
+        "before_behind_p95_ms": percentile(working.ages_ms[:aged], 95),
+        "at_first_behind_p95_ms": percentile(working.ages_ms[aged:at_first], 95),
         "under_p95_ms": _p95(under),
-        "under_behind_p95_ms": _percentile_95(behind),
-        "kept": _p95(under) <= DEADLINE_MS and _percentile_95(behind) <= BEHIND_MS,
+        "under_behind_p95_ms": percentile(behind, 95),
+        "kept": _p95(under) <= DEADLINE_MS and percentile(behind, 95) <= BEHIND_MS,
         "deepest": LADDER[deepest].name,
         "back_s": round(back_s, 1) if told.percepts[-1].rung == LADDER[0].name else None,
         "apart_s": round(min((_apart_s(a, b) for a, b in pairwise(told.changes)), default=0.0), 2),
@@ -211,7 +211,7 @@ def _sleeper_late_ms(seconds: float) -> float:
         due += TICK_MS / 1000
         time.sleep(max(0.0, due - time.monotonic()))
         late.append((time.monotonic() - due) * 1000)
-    return _percentile_95(late)
+    return percentile(late, 95)
 
 
 def _level(name: str) -> int:
@@ -223,8 +223,4 @@ def _apart_s(one: RungChanged, other: RungChanged) -> float:
 
 
 def _p95(percepts: Sequence[Percept]) -> float:
-    return _percentile_95([percept.latency_ms for percept in percepts])
-
-
-def _percentile_95(values: Sequence[float]) -> float:
-    return round(statistics.quantiles(values, n=20)[-1], 2)
+    return percentile([percept.latency_ms for percept in percepts], 95)

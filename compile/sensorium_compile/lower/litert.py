@@ -48,14 +48,9 @@ def missing() -> str | None:
 def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Collection[str] = ()) -> GraphDraft:
     """The graph as .tflite. ``int8-mixed`` is static convolutions with dynamic linear layers."""
     model = _float_model(graph)
-    kept = graph.float_paths(keep)
-    treatments = _TREATMENTS[precision]
-    treated = [(layer, treatments[layer.kind]) for layer in model.layers if layer.kind in treatments]
-    outliers = graph.weight_paths()
+    kept, weights_only = graph.float_paths(keep), graph.weight_paths()
     treated = [
-        (layer, "weights" if any(inside(path, outliers) for path in layer.paths) else how)
-        for layer, how in treated
-        if not any(inside(path, kept) and not inside(path, outliers) for path in layer.paths)
+        (layer, how) for layer in model.layers if (how := _treatment(layer, precision, kept, weights_only)) is not None
     ]
     ranges: Ranges = {}
     if any(how == "static" for _, how in treated):
@@ -71,6 +66,17 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
         outputs=outputs,
         tools=TOOLS,
     )
+
+
+def _treatment(
+    layer: "Layer", precision: str, float_paths: Collection[str], weights_only: Collection[str]
+) -> str | None:
+    """How a layer is quantized; None: it stays as it is. ``weights_only`` are among ``float_paths``."""
+    in_float = [path for path in layer.paths if inside(path, float_paths)]
+    if not all(inside(path, weights_only) for path in in_float):
+        return None
+    usual = _TREATMENTS[precision].get(layer.kind)
+    return "weights" if usual is not None and in_float else usual
 
 
 def _float_model(graph: Exportable) -> "FloatModel":

@@ -1,19 +1,19 @@
 """Opening a bundle: a folder, or one zip file of it. Nothing in it is trusted before its hash was checked."""
 
 import hashlib
-import io
 import json
 import platform
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
-import numpy as np
 from pydantic import JsonValue, ValidationError
 
 from sensorium.backends import Graph, open_graph
+from sensorium.bundle.archives import DAMAGE, read_arrays
 from sensorium.bundle.manifest import SCHEMA_VERSION, GraphEntry, Manifest, PartEntry
 from sensorium.errors import BundleError, unknown
 from sensorium.samples import Array
@@ -21,6 +21,8 @@ from sensorium.samples import Array
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
 MAX_MANIFEST_BYTES = 16 * 2**20  # ours has some 20 kB; more is no manifest
+MOST_EXPANDED = 100  # times a zip file's size, of all that is in it: graphs shrink to a tenth, a bomb to a thousandth
+CHUNK_BYTES = 2**20  # read at once to be hashed
 
 _HOST_TARGETS = {"x86_64": "x86-cpu", "AMD64": "x86-cpu", "aarch64": "arm-cpu", "arm64": "arm-cpu"}
 
@@ -79,8 +81,8 @@ class Bundle:
             raise BundleError(f"no bundle at {self.path}; 'sensorium compile companion' makes one")
         try:
             self._zip = None if self.path.is_dir() else zipfile.ZipFile(self.path)
-        except zipfile.BadZipFile as err:
-            raise BundleError(f"{self.path} is no bundle: neither a folder nor a zip file") from err
+        except DAMAGE as err:
+            raise BundleError(f"{self.path} is no bundle: neither a folder nor a zip file ({err})") from err
         try:
             raw = self._read_raw(MANIFEST, MAX_MANIFEST_BYTES)
             self.manifest = _parse(raw, self.path)
@@ -132,8 +134,7 @@ class Bundle:
         """Golden tensors by key ``part/graph/case/in|out/tensor``; empty where the bundle has none."""
         if GOLDEN not in self.manifest.files:
             return {}
-        with np.load(io.BytesIO(self.read(GOLDEN)), allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
+        return read_arrays(self.read(GOLDEN), f"{self.path}: {GOLDEN}")
 
     def _check_target(self, target: str) -> None:
         made_for = self.manifest.target
@@ -143,9 +144,11 @@ class Bundle:
             )
 
     def _check_files(self) -> None:
+        total = sum(entry.size for entry in self.manifest.files.values())
+        if self._zip is not None and total > MOST_EXPANDED * self.path.stat().st_size:
+            raise BundleError(f"{self.path}: holds {total:,} bytes; allowed are {MOST_EXPANDED} times its own size")
         for name, entry in self.manifest.files.items():
-            data = self._read_raw(name, entry.size)
-            if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
+            if self._size_and_sha256(name, entry.size) != (entry.size, entry.sha256):
                 raise BundleError(f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again")
         graphs = [g for p in self.manifest.parts.values() for g in p.graphs.values()]
         used = {g.file for g in graphs} | {g.fallback.file for g in graphs if g.fallback is not None}
@@ -153,18 +156,32 @@ class Bundle:
         for name in sorted(used - set(self.manifest.files)):
             raise BundleError(f"{self.path}: {name} is used but has no sha256 in the manifest")
 
+    def _size_and_sha256(self, name: str, limit: int) -> tuple[int, str]:
+        """Of a file, or of its first bytes where it has more than ``limit``; it is never whole in memory."""
+        size, total = 0, hashlib.sha256()
+        with self._reading(name) as stream:
+            while size <= limit and (data := stream.read(CHUNK_BYTES)):
+                size += len(data)
+                total.update(data)
+        return size, total.hexdigest()
+
     def _read_raw(self, name: str, limit: int) -> bytes:
+        with self._reading(name) as stream:
+            return stream.read(limit + 1)
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[IO[bytes]]:
         try:
             with self._open(name) as stream:
-                return stream.read(limit + 1)
+                yield stream
         except (FileNotFoundError, KeyError) as err:
             raise BundleError(f"{self.path}: {name} is missing; pack or copy the bundle again") from err
-        except (OSError, zipfile.BadZipFile) as err:
+        except DAMAGE as err:
             raise BundleError(f"{self.path}: {name} cannot be read: {err}") from err
 
-    def _open(self, name: str) -> io.BufferedReader | zipfile.ZipExtFile:
+    def _open(self, name: str) -> IO[bytes]:
         if self._zip is not None:
-            return self._zip.open(name)  # type: ignore[return-value]
+            return self._zip.open(name)
         full = self.path / name
         if not full.resolve().is_relative_to(self.path.resolve()):
             raise BundleError(f"{self.path}: {name} is a link that leaves the bundle's folder")
@@ -174,7 +191,7 @@ class Bundle:
 def _parse(raw: bytes, path: Path) -> Manifest:
     try:
         version = json.loads(raw).get("schema_version")
-    except (ValueError, AttributeError) as err:
+    except (ValueError, AttributeError, RecursionError) as err:
         raise BundleError(f"{path}: {MANIFEST} is no JSON object: {err}") from err
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise BundleError(f"{path}: schema {version}, this Sensorium reads up to {SCHEMA_VERSION}; upgrade Sensorium")

@@ -11,7 +11,6 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sensorium.backends import Graph
 from sensorium.bundle import Part
+from sensorium.bundle.archives import read_arrays
 from sensorium.errors import BundleError
 from sensorium.evidence import FusionConfig
 
@@ -142,9 +142,9 @@ class TextEmbedder:
 def load_seeds(content: bytes) -> dict[str, NDArray[np.float32]]:
     """Vectors that were embedded when the bundle was packed: .npz of ``texts`` (UTF-8 lines), ``vectors``."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            texts, vectors = file["texts"].tobytes().decode().split("\n"), file["vectors"].astype(np.float32)
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as err:
+        arrays = read_arrays(content, "the embedder's seeds")
+        texts, vectors = arrays["texts"].tobytes().decode().split("\n"), arrays["vectors"].astype(np.float32)
+    except (ValueError, KeyError, TypeError) as err:
         raise BundleError(f"the embedder's seeds are no .npz of texts and vectors: {err}") from err
     if len(texts) != len(vectors):
         raise BundleError(f"the embedder's seeds hold {len(texts)} texts but {len(vectors)} vectors")

@@ -5,10 +5,8 @@ A plain log-mel spectrum up to 7.8 kHz adds what lies above (rain, fire). Both a
 given to a small head, so that any length from 1 to 5 s costs one call.
 """
 
-import io
 from collections.abc import Mapping
 from functools import cache
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sensorium.backends import Graph
 from sensorium.bundle import Part
+from sensorium.bundle.archives import read_arrays
 from sensorium.errors import BundleError, SampleError
 
 RATE_HZ = 16_000
@@ -60,9 +59,9 @@ class SoundHead:
     def load(cls, content: bytes) -> "SoundHead":
         """Read it from an .npz file; raises BundleError when that is not one."""
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                return cls({name: file[name].astype(np.float32) for name in file.files})
-        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as err:
+            arrays = read_arrays(content, "the sound head")
+            return cls({name: array.astype(np.float32) for name, array in arrays.items()})
+        except (ValueError, KeyError, TypeError) as err:
             raise BundleError(f"the sound head cannot be read: {err!r}; compile the bundle again") from err
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:

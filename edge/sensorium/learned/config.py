@@ -18,6 +18,7 @@ VOCABULARY = "vocabulary"  # the part's file, one WordPiece a line
 LASTS_S = {"image": 5.0, "sound": 3.0, "text": 10.0, "readings": 5.0}
 LASTS_READINGS = 5  # periods, of a sensor that is slower than one a second
 MS_PER_S = 1000
+MOST_MODALITIES = 10  # a model is measured with every subset of them: 1,024
 
 
 class _Entry(BaseModel):
@@ -52,7 +53,7 @@ Head: TypeAlias = Annotated[ClassesHead | EmbeddingHead, Field(discriminator="ki
 class ModelConfig(_Entry):
     """Settings of the part; the order of ``modalities`` is the order of presence, the first head is what is told."""
 
-    modalities: dict[str, InputSpec] = Field(min_length=1)
+    modalities: dict[str, InputSpec] = Field(min_length=1, max_length=MOST_MODALITIES)
     heads: dict[str, Head] = Field(min_length=1)
     temperature: dict[str, Annotated[float, Field(gt=0)]] = {}  # by subset; divides its logits (arXiv 1706.04599)
     lasts_s: dict[str, Annotated[float, Field(gt=0)]] = {}  # by modality; default: by its kind

@@ -3,11 +3,10 @@
 https://github.com/Kyubyong/g2p: one GRU reads the letters, a second writes ARPAbet phonemes, greedily.
 """
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorium.bundle.archives import read_arrays
 from sensorium.errors import BundleError
 
 Floats = NDArray[np.float32]
@@ -44,9 +43,9 @@ class LetterToSound:
 
     def __init__(self, weights: bytes) -> None:
         try:
-            with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
-                self._w: dict[str, Floats] = {name: arrays[name].astype(np.float32) for name in _SHAPES}
-        except (ValueError, KeyError, OSError, EOFError) as err:
+            arrays = read_arrays(weights, "the letter-to-sound weights")
+            self._w: dict[str, Floats] = {name: arrays[name].astype(np.float32) for name in _SHAPES}
+        except (ValueError, KeyError, TypeError) as err:
             raise BundleError(f"the letter-to-sound weights cannot be read: {err}") from err
         for name, shape in _SHAPES.items():
             if self._w[name].shape != shape:
