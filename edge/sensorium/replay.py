@@ -12,13 +12,14 @@ from typing import Any
 from sensorium.capture import SourceChanged
 from sensorium.core import Core, CoreSettings, events, jobs
 from sensorium.encoders import attempt
-from sensorium.errors import BackendError, LadderError, RecordingError
+from sensorium.errors import BackendError, LadderError, PrivacyError, RecordingError
 from sensorium.events import Event
 from sensorium.ladder import KEY, Readings, parse_ladder
+from sensorium.policy import parse_policy
 from sensorium.samples import Sample
 from sensorium.session import Parts
 from sensorium.source import SourceInfo
-from sensorium.steps import Check, Done, Finding, Job, Measured, Replaced, Responded, Spoke, Step, Tick
+from sensorium.steps import Check, Consent, Done, Finding, Job, Measured, Replaced, Responded, Spoke, Step, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +56,37 @@ def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
     try:
         lists = {key: tuple(message[key]) for key in ("modalities", "look_for")}
         ladder = parse_ladder({KEY: message["ladder"]}, "its ladder")
-        return CoreSettings(**{**message, **lists, "ladder": ladder})
-    except (KeyError, TypeError, LadderError) as err:
+        privacy = parse_policy(message["privacy"], "its privacy policy")
+        return CoreSettings(**{**message, **lists, "ladder": ladder, "privacy": privacy})
+    except (KeyError, TypeError, LadderError, PrivacyError) as err:
         raise RecordingError(f"the recording's settings are damaged: {err}") from err
 
 
 def replay(settings: CoreSettings, taken: Iterable[Taken], parts: Parts) -> Iterator[Event]:
-    """The events that the recorded steps lead to; raises RecordingError at a step that makes no sense."""
+    """The events that the recorded steps lead to; raises RecordingError at a step that makes no sense.
+
+    They are those of the live session, unless the recording is not faithful: its policy had something left out or
+    blurred, or it paused for want of consent. Then the numbers of jobs differ, and each is done once it is asked for.
+    """
     for name, backend in settings.backends.items():
         _use(parts, name, backend)
     core = Core(settings, parts.fusion)
     asked: dict[int, Job] = {}
+    faithful = settings.privacy.faithful
     for item in taken:
-        effects = core.handle(_step(item, parts, asked), item.now_ns)
-        asked |= {job.id: job for job in jobs(effects)}
-        yield from events(effects)
+        if not faithful and (item.message or {}).get("step") == "Done":
+            continue
+        step = _step(item, parts, asked)
+        todo: list[Step] = [step]
+        if faithful and isinstance(step, Consent) and not step.given:
+            faithful = False
+            todo += [Done(job.id, parts.workshop.run(job)) for job in asked.values()]
+        while todo:
+            effects = core.handle(todo.pop(0), item.now_ns)
+            yield from events(effects)
+            started = jobs(effects)
+            asked |= {job.id: job for job in started if faithful}
+            todo += [Done(job.id, parts.workshop.run(job)) for job in started if not faithful]
 
 
 def _step(item: Taken, parts: Parts, asked: dict[int, Job]) -> Step:
@@ -123,4 +140,5 @@ _PARSERS: dict[str, Callable[[dict[str, Any], Parts, dict[int, Job]], Step]] = {
     "Done": _done,
     "Measured": lambda message, *_: Measured(Readings(**message["readings"])),
     "Replaced": _replaced,
+    "Consent": lambda message, *_: Consent(**message),
 }
