@@ -7,7 +7,6 @@ https://github.com/Star-Clouds/CenterFace, after "CenterFace: Joint Face Detecti
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from sensorium.backends import Graph
@@ -18,6 +17,8 @@ from sensorium.images import Box, Image, letterbox
 
 STRIDE = 4  # pixels of the graph's input to a cell of its outputs
 OVERLAP = 0.3  # as in centerface.py; a margin around the box that stays covers what others add
+MOST = 2000  # cells with a face: a stadium has some hundred; telling more apart takes memory without end
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)  # what is hidden then
 LARGEST = 8.0  # of a side's logarithm, in cells: e**8 is far more than a picture
 
 
@@ -53,14 +54,15 @@ class Faces:
         if not all(np.isfinite(values).all() for values in (score, size, offset)):
             raise BackendError("the face detector's graph gave NaN or infinite values; compile the bundle again")
         rows, columns = np.nonzero(score[0] >= self._config.threshold)
+        if len(rows) > MOST:
+            return (WHOLE,)
         if not len(rows):
             return ()
         strongest = np.argsort(-score[0][rows, columns], kind="stable")
         rows, columns = rows[strongest], columns[strongest]
         high, wide = np.exp(np.minimum(size[:, rows, columns], LARGEST)) * STRIDE  # (n,) each
         y, x = (np.stack([rows, columns]) + offset[:, rows, columns] + 0.5) * STRIDE
-        boxes: NDArray[np.float32] = np.stack(
-            [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2], axis=1
-        ) / np.float32(self._config.size)
-        found = (placed.to_source(tuple(boxes[i].tolist())) for i in distinct(boxes, np.zeros_like(high), OVERLAP))
+        boxes = np.stack([x - wide / 2, y - high / 2, x + wide / 2, y + high / 2], axis=1) / self._config.size
+        kept = distinct(boxes.astype(np.float32), np.zeros(len(boxes), np.float32), OVERLAP)
+        found = (placed.to_source(tuple(boxes[i].tolist())) for i in kept)
         return tuple(box for box in found if box[0] < box[2] and box[1] < box[3])
