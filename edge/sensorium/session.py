@@ -275,7 +275,7 @@ class Session:
 
     def _private(self, found: Finding, sample: Sample) -> tuple[Finding, Sample | None]:
         """The finding, and the sample as it may be kept. Faces take time to find: only where something is kept."""
-        if self._journal is None:
+        if self._journal is None or self._stop.is_set():
             return found, None
         kept, failure = self.privacy.kept(sample)
         return (replace(found, failures=(*found.failures, failure)) if failure else found), kept
