@@ -53,8 +53,8 @@ KeepVoice: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--keep-voice",
-        help="Record sound, too. With --keep-faces a recording replays to the very same decisions; without both it "
-        "does not.",
+        help="Record sound, too; what was said is kept as text either way. With --keep-faces a recording replays to "
+        "the very same decisions; without both it does not.",
     ),
 ]
 KeepDays: TypeAlias = Annotated[

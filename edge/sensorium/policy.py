@@ -1,4 +1,11 @@
-"""What a session may let out, as data: the private default, a TOML file, or options of the command line."""
+"""What a session may let out, as data: the private default, a TOML file, or options of the command line.
+
+keep = ["vision", "text", "readings", "events"]  # "audio" is sound; "text" is words, also those that were said
+keep_days = 30
+faces = "blurred"    # or "sharp"
+network = "named"    # or "none"
+consent = "given"    # or "awaited"
+"""
 
 from dataclasses import dataclass, fields
 from functools import cache

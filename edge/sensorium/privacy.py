@@ -4,6 +4,7 @@ Pictures that are shown go through ``shown``, samples that are kept through ``ke
 ``PrivateJournal``, and whatever else writes a file asks ``keeps`` first.
 """
 
+from collections import deque
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,6 +15,8 @@ from sensorium.policy import Kind, PrivacyPolicy
 from sensorium.samples import AudioChunk, Frame, Line, Sample
 from sensorium.steps import Consent, Done, Finding, Replaced, Responded, Step
 from sensorium.veil import FaceFinder, Veil, Veiled
+
+UNKEPT = 64  # questions that wait for their answers at most; an older one was never answered
 
 _KINDS: dict[type[Sample], Kind] = {Frame: "vision", AudioChunk: "audio", Line: "text"}
 # How devices and backends stand, which says nothing of anybody and is needed when a paused recording goes on.
@@ -47,20 +50,29 @@ class Privacy:
         """``faces`` None: pictures whose faces are to be blurred are hidden whole."""
         self.policy = policy
         self._veil = Veil(faces)
-        self._agreed = self._noted = policy.consent == "given"
+        self._given = policy.consent == "given"
+        self._said: Consent | None = None  # the last that was said; an earlier one that is taken late changes nothing
+        self._since_ns = 0  # when it was last given
 
     @property
     def consent(self) -> bool:
-        """Whether there is consent: withdrawn at once, given from the step on that says so."""
-        return self._agreed and self._noted
+        """Whether there is consent: its end holds at once, its beginning once the step of it was taken."""
+        return self._given
 
-    def agree(self, agreed: bool) -> None:
-        """What the user says; consent counts once the step of it was taken, its end at once."""
-        self._agreed = agreed
+    def say(self, consent: Consent) -> None:
+        """What somebody says, from any thread."""
+        self._said = consent
+        if not consent.given:
+            self._given = False
 
-    def take(self, consent: Consent) -> None:
+    def take(self, consent: Consent, now_ns: int) -> None:
         """The core takes this step now."""
-        self._noted = consent.given
+        if consent is self._said and consent.given and not self._given:
+            self._given, self._since_ns = True, now_ns
+
+    def covers(self, began_ns: int) -> bool:
+        """Whether there is consent, and was when this began: what came before is not kept because it took its time."""
+        return self.consent and began_ns >= self._since_ns
 
     def keeps(self, kind: Kind) -> bool:
         """Whether this may be kept now, in whatever file."""
@@ -72,7 +84,7 @@ class Privacy:
 
     def kept(self, sample: Sample) -> tuple[Sample | None, str]:
         """The sample as it may be kept, None where it may not; and what failed on the way."""
-        if not self.keeps(_KINDS.get(type(sample), "readings")):
+        if _KINDS.get(type(sample), "readings") not in self.policy.keep or not self.covers(sample.captured_ns):
             return None, ""
         if not isinstance(sample, Frame):
             return sample, ""
@@ -85,6 +97,7 @@ class PrivateJournal:
 
     def __init__(self, journal: Journal, privacy: Privacy) -> None:
         self._journal, self._privacy = journal, privacy
+        self._unkept: deque[str] = deque(maxlen=UNKEPT)  # questions whose answers are not kept either
 
     def begin(self, settings: CoreSettings) -> None:
         """The settings, the policy among them, are kept in any case."""
@@ -102,15 +115,27 @@ class PrivateJournal:
 
     def event(self, event: Event) -> None:
         """The same for an event."""
-        words = isinstance(event, Utterance | Reply)
-        if isinstance(event, ConsentChanged) or (
-            self._privacy.keeps("events") and not (words and "text" not in self._privacy.policy.keep)
-        ):
+        heard = self._heard(event)
+        if isinstance(event, ConsentChanged) or (heard and self._privacy.keeps("events")):
             self._journal.event(event)
 
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
+
+    def _heard(self, event: Event) -> bool:
+        """Whether an event has no words, or such as may be kept."""
+        if isinstance(event, Utterance):
+            kept = self._privacy.keeps("text") and self._privacy.covers(event.started_ns)
+            if not kept and event.final:
+                self._unkept.append(event.text)
+            return kept
+        if isinstance(event, Reply):
+            if event.question in self._unkept:
+                self._unkept.remove(event.question)
+                return False
+            return self._privacy.keeps("text")
+        return True
 
     def _without_words(self, step: Step) -> Step:
         if "text" in self._privacy.policy.keep or not (isinstance(step, Done) and isinstance(step.result, Responded)):

@@ -247,8 +247,9 @@ class Session:
 
     def consent(self, given: bool, by: str = "the user") -> None:
         """Say that what is seen and heard may be kept from now on, or no longer; the latter holds at once."""
-        self.privacy.agree(given)
-        self._post(Consent(given, by))
+        said = Consent(given, by)
+        self.privacy.say(said)
+        self._post(said)
 
     @property
     def counts(self) -> dict[str, Counts]:
@@ -331,7 +332,7 @@ class Session:
     def _handle(self, step: Step, sample: Sample | None) -> None:
         now_ns = self._clock.now_ns()
         if isinstance(step, Consent):
-            self.privacy.take(step)
+            self.privacy.take(step, now_ns)
         self._record(lambda journal: journal.step(step, sample, now_ns))
         for effect in self._core.handle(step, now_ns):
             self._do(effect)

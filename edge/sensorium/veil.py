@@ -50,6 +50,7 @@ class Veil:
         self._faces = faces
         self._lock = Lock()
         self._seen: list[tuple[int, Box]] = []  # captured_ns and place of every face, where it was last found
+        self._told = ""  # the failure that the log knows
         self._last: tuple[Frame, Veiled] | None = None  # a recording and a screen may ask for the same
 
     def over(self, frame: Frame) -> Veiled:
@@ -65,8 +66,11 @@ class Veil:
         try:
             found = self._faces.find(frame.image)
         except Exception as err:  # a backend's own exceptions share no base class
-            log.exception("the face detector failed")
-            return Veiled(hidden(frame), f"faces: {type(err).__name__}: {err}")
+            reason = f"faces: {type(err).__name__}: {err}"
+            if reason != self._told:  # once, not thirty times a second
+                log.warning("pictures leave as mosaics, for no face can be looked for: %s", reason)
+            self._told = reason
+            return Veiled(hidden(frame), reason)
         now_ns = frame.captured_ns
         held = ((at_ns, box) for at_ns, box in self._seen if abs(now_ns - at_ns) <= HOLD_NS)
         lost = [(at_ns, box) for at_ns, box in held if not any(_holds(now, box) for now in found)]

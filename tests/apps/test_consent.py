@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sensorium.bundle.loaded import host_target
 from sensorium.clock import VirtualClock
 from sensorium.errors import PrivacyError
 from sensorium.policy import FAITHFUL, PRIVATE, PrivacyPolicy
@@ -14,6 +15,8 @@ from sensorium_apps.consent import BY_TYPING, Typed
 from sensorium_apps.live import Inputs, open_sources
 from sensorium_apps.options import policy
 from sensorium_apps.robot import HEARD, Message
+from sensorium_compile.pack import pack
+from sensorium_devices.recording import Recording
 from sensorium_devices.text import TextInput
 
 
@@ -60,3 +63,18 @@ def test_a_policy_that_makes_no_sense_is_one_clear_error(command: str, tmp_path:
 def test_what_a_robot_heard_is_words_and_what_it_saw_is_events() -> None:
     assert Message(HEARD, 0, {}).kind == "text"
     assert Message("/perception/detections", 0, {}).kind == "events"
+
+
+def test_what_is_typed_while_consent_is_taken_back_is_not_recorded(tmp_path: Path) -> None:
+    pack("empty", host_target(), {}, tmp_path / "bundle")
+    (tmp_path / "typed.txt").write_text("Hello!\n/consent no\nWhere is my treasure?\n/consent yes\nWhat do you see?\n")
+    kept = tmp_path / "kept.mcap"
+    senses = ["--camera", "none", "--mic", "none", "--speaker", "none", "--text", str(tmp_path / "typed.txt")]
+    run = CliRunner().invoke(app, ["run", "--bundle", str(tmp_path / "bundle"), *senses, "--record", str(kept)])
+    assert run.exit_code == 0, run.output
+    assert "Where is my treasure?" in run.output
+    assert not [e for e in Recording(kept) if b"treasure" in (e.payload if isinstance(e.payload, bytes) else b"")]
+    assert not [e for e in Recording(kept) if isinstance(e.payload, Line) and "treasure" in e.payload.text]
+    replayed = CliRunner().invoke(app, ["replay", str(kept), "--bundle", str(tmp_path / "bundle")])
+    assert replayed.exit_code == 0, replayed.output
+    assert "consent to keep what is seen and heard: no, by a typed command" in replayed.output

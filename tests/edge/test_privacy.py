@@ -130,8 +130,8 @@ def test_without_consent_nothing_is_kept_but_the_change_of_it_and_how_devices_st
     ]
     for step, sample in steps:
         if isinstance(step, Consent):
-            privacy.agree(step.given)
-            privacy.take(step)
+            privacy.say(step)
+            privacy.take(step, 1)
         journal.step(step, sample, 1)
         journal.event(SAID)
     journal.event(ConsentChanged(1, True, "the user"))
@@ -141,11 +141,34 @@ def test_without_consent_nothing_is_kept_but_the_change_of_it_and_how_devices_st
 
 def test_taking_consent_back_holds_before_the_step_of_it_was_taken() -> None:
     privacy = Privacy(FAITHFUL)
-    privacy.agree(False)
+    no, yes = Consent(False, "the user"), Consent(True, "the user")
+    privacy.say(no)
     assert privacy.kept(LINE) == (None, "")
-    privacy.agree(True)
-    privacy.take(Consent(False, "the user"))
-    assert not privacy.consent
+    privacy.say(yes)
+    assert not privacy.consent, "none of the two steps was taken yet"
+    privacy.take(no, 5)
+    privacy.take(yes, 6)
+    assert privacy.consent
+    privacy.say(no)
+    privacy.take(yes, 7)
+    assert not privacy.consent, "an earlier word that is taken late changes nothing"
+
+
+def test_what_began_without_consent_is_not_kept_because_it_took_its_time() -> None:
+    kept, privacy = Kept(), Privacy(replace(FAITHFUL, consent="awaited"))
+    journal = PrivateJournal(kept, privacy)
+    yes = Consent(True, "the user")
+    privacy.say(yes)
+    privacy.take(yes, 10)
+    assert privacy.kept(Line(9, 0, "my secret")) == (None, "")
+    assert privacy.kept(Line(10, 0, "no secret"))[0] is not None
+    journal.event(Utterance(12, "my secret", "text", True, 9, 9))
+    journal.event(Reply(13, 1, "your secret is safe", "my secret", (), 1.0))
+    asked = Utterance(14, "no secret", "text", True, 11, 11)
+    answered = Reply(15, 2, "well", "no secret", (), 1.0)
+    journal.event(asked)
+    journal.event(answered)
+    assert kept.events == [asked, answered]
 
 
 def wait(running: Session, wanted: Callable[[Event], bool]) -> Event:

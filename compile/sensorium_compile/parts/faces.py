@@ -3,7 +3,8 @@
 Where a privacy policy has faces blurred, a face that is missed leaves sharp, so recall is what counts. Found on 96 COCO
 photos with people, long side 416: the share of 189 faces of which the mosaic hides four fifths, by their height in the
 graph's input. The faces are those that the same graph finds, surely, at twice that size, looked through by eye; so
-this is what the smaller input loses. Both miss heads that are tilted or turned: by eye five, four in one photo. Times are in units of BlazeFace's:
+this is what the smaller input loses. Both miss heads that are tilted or turned: by eye five, four in one photo. Times
+are in units of BlazeFace's:
 
     |                        | under 12 | 12 to 24 | from 24 pixels | time |
     | 320 pixels, score 0.2  | .31      | .87      | 1.00           |  5   |
