@@ -2,19 +2,19 @@
 
 Where a privacy policy has faces blurred, a face that is missed leaves sharp, so recall is what counts. Found on 96 COCO
 photos with people, long side 416: the share of 189 faces of which the mosaic hides four fifths, by their height in the
-graph's input. The faces are those that the same graph finds, surely, at twice that size, looked through by eye; so
-this is what the smaller input loses. Both miss heads that are tilted or turned: by eye five, four in one photo. Times
-are in units of BlazeFace's:
+graph's input. The faces are those that the same graph finds, with a score of 0.5, at twice that size: this is what the
+smaller input loses. What is left in the 96 results was looked through by eye: heads under 12 pixels, no face that one
+would know somebody by. Times are in units of BlazeFace's:
 
-    |                        | under 12 | 12 to 24 | from 24 pixels | time |
-    | 320 pixels, score 0.2  | .31      | .87      | 1.00           |  5   |
-    | 416 pixels, score 0.2  | .69      | .99      | 1.00           |  8   |
-    | 416 pixels, score 0.3  | .56      | .97      | 1.00           |  8   |
-    | BlazeFace 256          | .56      | .56      |  .93           |  1   |
-    | BlazeFace 256, 5 tiles | .81      | .93      | 1.00           |  5   |
+    |                             | under 12 | 12 to 24 | from 24 pixels | time |
+    | 416 pixels, 0.2, as shipped | .81      | .98      | 1.00           |  8   |
+    | 416 pixels, 0.3             | .56      | .97      | 1.00           |  8   |
+    | 320 pixels, 0.2             | .31      | .87      | 1.00           |  5   |
+    | BlazeFace 256               | .56      | .56      |  .93           |  1   |
+    | BlazeFace 256, 5 tiles      | .81      | .93      | 1.00           |  5   |
 
-416 pixels take 20 ms on one thread of an idle Intel Xeon, up to 70 on a busy one.
-At 0.2, 4.6% of these pictures are hidden; BlazeFace's tiles find five times as many boxes.
+416 pixels take 20 ms on one thread of an idle Intel Xeon, up to 70 on a busy one. As shipped, 3.6% of these pictures
+are hidden; BlazeFace's tiles find five times as many boxes.
 """
 
 from collections.abc import Mapping
