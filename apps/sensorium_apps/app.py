@@ -14,6 +14,7 @@ from sensorium_apps.commands import (
     devices,
     doctor,
     evaluate,
+    explain,
     headset,
     inspect_,
     kiosk,
@@ -71,6 +72,7 @@ app.command("inspect")(inspect_.inspect_)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("replay")(replay.replay)
+app.command("explain")(explain.explain)
 app.command("say")(say.say)
 app.command("transcribe")(transcribe.transcribe)
 app.command("describe")(describe.describe)

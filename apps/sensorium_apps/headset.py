@@ -13,6 +13,7 @@ from sensorium.events import Event, HealthChanged, Percept, Reply, Thing, Uttera
 from sensorium.health import State
 from sensorium_apps.wording import NAMES, trouble
 from sensorium_devices.opencv import load_opencv
+from sensorium_devices.retention import Retention, marked
 
 MOST_LABELS = 5  # more would hide what they name
 LEAST_SCORE = 0.4  # a wrong label in front of the eyes is worse than none
@@ -72,10 +73,14 @@ class Rules:
 class Pictures:
     """The camera's picture with the overlay on it, as numbered JPEG files or in a window."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """``folder`` None: a window; raises SinkError where OpenCV has none or the folder cannot be made."""
+    def __init__(self, folder: Path | None, keep_days: float | None = None) -> None:
+        """``folder`` None: a window. ``keep_days``: older pictures of ours in the folder go.
+
+        Raises SinkError where OpenCV has no window or the folder cannot be made.
+        """
         self._cv2 = load_opencv()
         self._folder = folder
+        self._retention = Retention(folder, keep_days) if folder is not None else None
         self._count = 0
         try:
             if folder is not None:
@@ -87,15 +92,21 @@ class Pictures:
         except self._cv2.error as err:
             raise SinkError("this OpenCV opens no window; use --pictures FOLDER, or opencv-python") from err
 
-    def show(self, image: NDArray[np.uint8], overlay: Overlay) -> None:
-        """Draw one picture, RGB (height, width, 3)."""
+    def show(self, image: NDArray[np.uint8], overlay: Overlay) -> str:
+        """Draw one picture, RGB (height, width, 3); the key that was pressed in the window, else ""."""
         drawn = draw(self._cv2, image, overlay)
-        if self._folder is None:
+        if self._folder is None or self._retention is None:
             self._cv2.imshow("sensorium", drawn)
-            self._cv2.waitKey(1)
-        elif not self._cv2.imwrite(str(self._folder / JPEG_NAME.format(self._count)), drawn):
-            raise SinkError(f"{self._folder}: a picture cannot be written; is the disk full?")
+            key: int = self._cv2.waitKey(1)
+            return chr(key & 0xFF) if key >= 0 else ""
+        path = self._folder / JPEG_NAME.format(self._count)
+        try:
+            path.write_bytes(marked(self._cv2.imencode(".jpg", drawn)[1].tobytes()))
+        except OSError as err:
+            raise SinkError(f"{path}: {err.strerror}") from err
+        self._retention.sweep()
         self._count += 1
+        return ""
 
 
 def draw(cv2: Any, image: NDArray[np.uint8], overlay: Overlay) -> NDArray[np.uint8]:

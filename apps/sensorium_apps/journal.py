@@ -9,23 +9,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import TypeAdapter
+
 from sensorium.core import CoreSettings
 from sensorium.errors import RecordingError
-from sensorium.events import Event, to_json
+from sensorium.events import Event, Percept, to_json
 from sensorium.replay import Taken, describe, describe_settings, parse_settings
 from sensorium.samples import Sample
 from sensorium.steps import Finding, Step
 from sensorium_devices.recording import SAMPLES, Recorded, Recorder, Recording
 
+MCAP_MAGIC = b"\x89MCAP"
 SETTINGS, STEPS, EVENTS = "settings", "steps", "events"
 
 
 class RecordingJournal:
     """Keeps a session in a file that ``read_recording`` gives back."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises RecordingError when the file exists or cannot be made."""
-        self._recorder = Recorder(path)
+    def __init__(self, path: Path, keep_days: float | None = None) -> None:
+        """``keep_days``: older files beside it go. Raises RecordingError when the file exists or cannot be made."""
+        self._recorder = Recorder(path, keep_days=keep_days)
 
     def begin(self, settings: CoreSettings) -> None:
         """Keep what the session was asked to do."""
@@ -49,6 +52,30 @@ class RecordingJournal:
 
     def _keep(self, topic: str, message: dict[str, Any], now_ns: int) -> None:
         self._recorder.message(topic, json.dumps(message).encode(), now_ns)
+
+
+def recorded_percepts(path: Path) -> Iterator[Percept]:
+    """The percepts of a recording, or of the lines that ``sensorium run --json`` printed; raises RecordingError."""
+    percept = TypeAdapter(Percept)
+    for line in _event_lines(path):
+        try:
+            told = json.loads(line)
+            if isinstance(told, dict) and told.pop("event", None) == Percept.kind:
+                yield percept.validate_python(told)
+        except ValueError as err:  # pydantic's errors are ValueErrors
+            raise RecordingError(f"{path}: no event of a session: {str(err).splitlines()[0]}") from err
+
+
+def _event_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            if stream.read(len(MCAP_MAGIC)) != MCAP_MAGIC:
+                stream.seek(0)
+                yield from (line for line in stream if line.strip())
+                return
+    except OSError as err:
+        raise RecordingError(f"recording {path}: {err.strerror}") from err
+    yield from (e.payload for e in Recording(path) if e.topic == EVENTS and isinstance(e.payload, bytes))
 
 
 class RecordedSession:

@@ -7,6 +7,7 @@ from sensorium.clock import NS_PER_S
 from sensorium.events import (
     BackendChanged,
     Candidate,
+    ConsentChanged,
     Event,
     Fault,
     HealthChanged,
@@ -58,6 +59,8 @@ class Lines:
             return [f"rung {event.rung} (was {event.previous}): {event.cause}"]
         if isinstance(event, BackendChanged):
             return [f"{event.graph} runs on {event.backend} (was {event.previous}): {event.cause}"]
+        if isinstance(event, ConsentChanged):
+            return [f"consent to keep what is seen and heard: {'yes' if event.given else 'no'}, by {event.by}"]
         assert isinstance(event, Fault)
         return [f"fault in {event.where}: {event.reason}"]
 

@@ -4,20 +4,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sensorium.assemble import MODEL_ROLE, assemble
 from sensorium.bundle import Bundle
 from sensorium.clock import Clock, MonotonicClock
-from sensorium.errors import BundleError, SourceError, unknown
+from sensorium.errors import BundleError, PrivacyError, SourceError, unknown
 from sensorium.events import Event, HealthChanged, Percept, Reply, Speech, Utterance
 from sensorium.health import State
 from sensorium.ladder import read_ladder
 from sensorium.learned.config import ModelConfig, parse_config
+from sensorium.policy import PRIVATE, PrivacyPolicy
 from sensorium.samples import Sample
 from sensorium.session import Session, SessionSettings
 from sensorium.source import Source, SourceInfo, StandsBy, Wrapper
+from sensorium_apps.consent import Consenting, Typed
+from sensorium_apps.faces import CompanionFaces
 from sensorium_apps.failures import note
 from sensorium_apps.journal import RecordingJournal
 from sensorium_apps.paths import find_bundle
@@ -26,6 +29,7 @@ from sensorium_devices.faults import Fault, source_name
 from sensorium_devices.faulty import Faulty
 from sensorium_devices.isolate import Isolate
 from sensorium_devices.readings import PERIOD_MS
+from sensorium_devices.uri import is_url, without_password
 
 POLL_S = 0.1  # how often a screen is drawn when nothing happens, and the longest that Ctrl-C waits
 # After the last sample of files and the last thing said: a turn may still wait 1.5 s for more speech.
@@ -53,6 +57,7 @@ class Inputs:
     isolate: Isolate = Isolate.AUTO
     ladder: Path | None = None  # a TOML file of rungs
     faults: tuple[str, ...] = ()  # SOURCE:KIND@START+DURATION each
+    privacy: PrivacyPolicy = PRIVATE
 
 
 class Watched(Wrapper):
@@ -170,16 +175,24 @@ def live(inputs: Inputs) -> Iterator[Live]:
     ladder = read_ladder(inputs.ladder) if inputs.ladder else None
     with ExitStack() as stack:
         bundle = stack.enter_context(Bundle(find_bundle(inputs.bundle)))
-        sources = open_sources(inputs, clock, periods_ms(bundle))
+
+        def consent(given: bool, by: str) -> None:
+            session.consent(given, by)
+
+        sources = open_sources(inputs, clock, periods_ms(bundle), consent)
         speaker = None if inputs.speaker == NONE else open_speaker(inputs.speaker)
         reword = stack.enter_context(rewording()) if inputs.reword else None
         parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword)
+        if parts.faces is None:
+            parts = replace(parts, faces=CompanionFaces())
         for source in sources:
             if source.modality not in (*parts.encoders, "vision", "audio"):
                 raise BundleError(f"{bundle.path}: {unknown('modality', source.modality, parts.encoders)}")
         settings = SessionSettings(tick_ms=inputs.tick_ms, ladder=ladder)
-        journal = RecordingJournal(inputs.record) if inputs.record else None
-        session = Session(parts, sources, speaker, settings=settings, clock=clock, journal=journal)
+        journal = RecordingJournal(inputs.record, inputs.privacy.keep_days) if inputs.record else None
+        session = Session(
+            parts, sources, speaker, settings=settings, clock=clock, journal=journal, privacy=inputs.privacy
+        )
         kept = {rung.name for rung in session.core_settings.ladder}
         for name in (rung.name for rung in ladder or () if rung.name not in kept):
             note(f"rung {name} is left out: this session has nothing of what it gives up")
@@ -197,19 +210,26 @@ def rewording() -> Iterator[Callable[[str], str]]:
         yield reworder.reword
 
 
-def open_sources(inputs: Inputs, clock: Clock, periods: Mapping[str, float] | None = None) -> list[Watched]:
+def open_sources(
+    inputs: Inputs, clock: Clock, periods: Mapping[str, float] | None = None, consent: Consenting | None = None
+) -> list[Watched]:
     """The sources that are not ``none``. The session opens them, and again when they were lost.
 
-    ``periods``: of the sensors whose readings have no times of their own [ms]. Raises SourceError for a sensor's name
-    and for a fault of a source that is not there.
+    ``periods``: of the sensors whose readings have no times of their own [ms]; ``consent``: told by typed commands.
+    Raises SourceError for a sensor's name and for a fault of a source that is not there, PrivacyError for a network
+    address where the policy has none.
     """
     faults = [Fault.parse(text) for text in inputs.faults]
+    for address in filter(is_url, (inputs.camera, inputs.mic)):
+        if inputs.privacy.network == "none":
+            raise PrivacyError(f'{without_password(address)}: the privacy policy has network = "none"')
     known = periods or {}
     sensors = [open_sensor(text, clock, known.get(text.partition("=")[0], PERIOD_MS)) for text in inputs.sensors]
+    text = open_text(inputs.text, clock)
     opened = (
         open_camera(inputs.camera, clock, isolate=inputs.isolate),
         open_microphone(inputs.mic, clock, isolate=inputs.isolate),
-        open_text(inputs.text, clock),
+        Typed(text, consent) if text and consent else text,
         *sensors,
     )
     sources = [source for source in opened if source is not None]

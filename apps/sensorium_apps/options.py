@@ -1,11 +1,15 @@
 """Options that several commands share, so that they read the same everywhere."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from sensorium_devices.isolate import Isolate
+
+if TYPE_CHECKING:
+    from sensorium.policy import PrivacyPolicy
 
 Bundle: TypeAlias = Annotated[
     Path | None, typer.Option("--bundle", help="A bundle; default: the companion of this machine.")
@@ -33,7 +37,44 @@ LookFor: TypeAlias = Annotated[
     typer.Option("--look-for", help="Texts to score against what is seen and heard, separated by commas."),
 ]
 Record: TypeAlias = Annotated[
-    Path | None, typer.Option("--record", help="Keep samples and events in this file, for sensorium replay.")
+    Path | None,
+    typer.Option(
+        "--record",
+        help="Keep samples and events in this file, for sensorium replay; faces blurred, no sound.",
+    ),
+]
+KeepFaces: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--keep-faces", help="Leave faces sharp in what is recorded or shown; without it they are blurred first."
+    ),
+]
+KeepVoice: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--keep-voice",
+        help="Record sound, too; what was said is kept as text either way. With --keep-faces a recording replays to "
+        "the very same decisions; without both it does not.",
+    ),
+]
+KeepDays: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--keep-days",
+        min=0.001,
+        help="Delete Sensorium's own files beside the new one that were last written longer ago; default: none.",
+    ),
+]
+AwaitConsent: TypeAlias = Annotated[
+    bool,
+    typer.Option("--await-consent", help="Keep nothing until somebody types /consent yes (with --text -)."),
+]
+Privacy: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--privacy", help="A TOML file: keep, keep_days, faces, network, consent; options above go first."),
+]
+Explain: TypeAlias = Annotated[
+    bool, typer.Option("--explain", help="Show which sense caused the answer, and what it would be without each.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Seconds: TypeAlias = Annotated[float | None, typer.Option("--seconds", min=0.0, help="End after so many seconds.")]
@@ -55,6 +96,27 @@ Reword: TypeAlias = Annotated[
 Ladder: TypeAlias = Annotated[
     Path | None, typer.Option("--ladder", help="A TOML file of [[rung]] tables: what to give up when, to stay in time.")
 ]
+
+
+def policy(
+    file: Path | None,
+    keep_faces: bool = False,
+    keep_voice: bool = False,
+    keep_days: float | None = None,
+    await_consent: bool = False,
+) -> "PrivacyPolicy":
+    """The policy of the file, else the private default, with what the options change; raises PrivacyError."""
+    from sensorium.policy import KINDS, PRIVATE, read_policy
+
+    made = read_policy(file) if file else PRIVATE
+    kept = (*made.keep, "audio") if keep_voice else made.keep
+    return replace(
+        made,
+        keep=tuple(kind for kind in KINDS if kind in kept),
+        keep_days=made.keep_days if keep_days is None else keep_days,
+        faces="sharp" if keep_faces else made.faces,
+        consent="awaited" if await_consent else made.consent,
+    )
 
 
 def texts(look_for: str) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from typing import Any
 from sensorium.clock import NS_PER_S
 from sensorium.events import Event, HealthChanged, Percept, Utterance
 from sensorium.health import State
+from sensorium.policy import Kind
 from sensorium_devices.recording import Recorder
 
+HEARD = "/perception/heard"
 HEARTBEAT_NS = NS_PER_S  # a controller that hears nothing for longer must take us for dead
 FIELD_OF_VIEW_DEG = 60.0  # a webcam's usual horizontal angle
 # The first command whose words are in what was said; stopping goes first.
@@ -34,6 +36,11 @@ class Message:
     topic: str
     at_ns: int
     data: dict[str, Any]
+
+    @property
+    def kind(self) -> Kind:
+        """What it is to a privacy policy."""
+        return "text" if self.topic == HEARD else "events"
 
     def to_json(self) -> str:
         """The message as one JSON line."""
@@ -115,15 +122,15 @@ class Rules:
             return []
         self._obeyed = None if said.final else found
         data = {"text": said.text, "command": found, "final": said.final, "modality": said.modality}
-        return [Message("/perception/heard", said.at_ns, data)]
+        return [Message(HEARD, said.at_ns, data)]
 
 
 class McapSink:
     """Messages in an MCAP file, as Foxglove and ROS tools open it."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises RecordingError when the file exists or cannot be made."""
-        self._recorder = Recorder(path)
+    def __init__(self, path: Path, keep_days: float | None = None) -> None:
+        """``keep_days``: older files beside it go. Raises RecordingError when the file exists or cannot be made."""
+        self._recorder = Recorder(path, keep_days=keep_days)
 
     def write(self, message: Message) -> None:
         """Keep one message."""

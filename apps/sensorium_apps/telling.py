@@ -9,12 +9,15 @@ import typer
 from rich.console import Console
 from rich.live import Live as Screen
 
-from sensorium.events import Event, HealthChanged, to_json
+from sensorium.events import Event, HealthChanged, Percept, to_json
 from sensorium.health import State
 from sensorium.source import SourceInfo
+from sensorium_apps.explain_view import table
+from sensorium_apps.explanation import Changes
 from sensorium_apps.failures import note
 from sensorium_apps.lines import Lines
 from sensorium_apps.live import Live
+from sensorium_apps.tables import console as plain_console
 from sensorium_apps.view import ViewState, render
 from sensorium_apps.wording import NAMES, trouble
 
@@ -60,13 +63,16 @@ class JsonTeller:
 class LineTeller:
     """Plain lines on stdout, only for what changes."""
 
-    def __init__(self, look_for: tuple[str, ...]) -> None:
+    def __init__(self, look_for: tuple[str, ...], explains: bool = False) -> None:
         self._lines = Lines(frozenset(look_for))
+        self._changes = Changes() if explains else None
 
     def take(self, event: Event | None) -> None:
         """Print the lines that the event is worth."""
         for line in self._lines.take(event) if event is not None else ():
             typer.echo(line)
+        if self._changes and isinstance(event, Percept) and (why := self._changes.take(event)):
+            plain_console().print(table(why))
 
     def opened(self, modality: str, name: str, info: SourceInfo) -> None:
         """Print what it turned out to be."""
@@ -80,10 +86,10 @@ class LineTeller:
 class ScreenTeller:
     """The live view."""
 
-    def __init__(self, screen: Screen, live: Live) -> None:
+    def __init__(self, screen: Screen, live: Live, explains: bool = False) -> None:
         self._screen = screen
         self._live = live
-        self._state = ViewState()
+        self._state = ViewState(explains=explains)
 
     def take(self, event: Event | None) -> None:
         """Fold the event in and draw."""
@@ -129,7 +135,7 @@ class Absent:
 
 
 @contextmanager
-def teller(live: Live, look_for: tuple[str, ...], json: bool) -> Iterator[Teller]:
+def teller(live: Live, look_for: tuple[str, ...], json: bool, explains: bool = False) -> Iterator[Teller]:
     """The way of telling that fits: JSON when asked for, a screen on a terminal, else lines."""
     typing_there = any(s.name == "-" for s in live.sources) and sys.stdin.isatty()
     console = Console()
@@ -137,9 +143,9 @@ def teller(live: Live, look_for: tuple[str, ...], json: bool) -> Iterator[Teller
         yield JsonTeller()
     elif console.is_terminal and not typing_there:  # a screen would be drawn over what is being typed
         with Screen(console=console, refresh_per_second=FPS, transient=False) as screen:
-            yield ScreenTeller(screen, live)
+            yield ScreenTeller(screen, live, explains)
     else:
-        yield LineTeller(look_for)
+        yield LineTeller(look_for, explains)
 
 
 def tell_all(live: Live, told: Teller, events: Iterable[Event | None]) -> None:

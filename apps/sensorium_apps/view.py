@@ -13,6 +13,7 @@ from sensorium.clock import NS_PER_S
 from sensorium.events import (
     BackendChanged,
     Candidate,
+    ConsentChanged,
     Event,
     Fault,
     Guess,
@@ -27,14 +28,13 @@ from sensorium.events import (
 )
 from sensorium.health import State
 from sensorium.stream import Counts
+from sensorium_apps.explain_view import contribution_bar, table
+from sensorium_apps.explanation import explain
 from sensorium_apps.wording import NAMES, counted, percent, said_by
 
 SHOWN_TURNS = 6  # of the conversation: what fits beside the rest on 24 lines
 SHOWN_CANDIDATES = 4
 SHOWN_NAMES = 3
-BAR_CELLS = 16
-# Half of all log-odds that one modality adds stay below 4 (odds of 50 to 1): there a bar is full.
-FULL_BAR = 4.0
 RATE_WINDOW_NS = 2 * NS_PER_S  # rates over two seconds: steady enough to read
 
 STYLES = {State.LIVE: "green", State.DEGRADED: "yellow", State.STALE: "magenta", State.ABSENT: "red"}
@@ -77,6 +77,8 @@ class ViewState:
     latency_ms: float = 0.0
     ticks: int = 0
     fault: str = ""  # the last one
+    consent: bool | None = None  # whether anything may be kept; None: nothing is
+    explains: bool = False  # whether to show why the best candidate is the best
 
     def take(self, event: Event) -> None:
         """Fold one event in."""
@@ -98,6 +100,8 @@ class ViewState:
             self.rung = event.rung
         elif isinstance(event, BackendChanged):
             self.fault = f"{event.graph} runs on {event.backend}: {event.cause}"
+        elif isinstance(event, ConsentChanged):
+            self.consent = event.given
         elif isinstance(event, Fault):
             self.fault = f"{event.where}: {event.reason}"
 
@@ -123,6 +127,7 @@ def render(state: ViewState) -> RenderableType:
     return Group(
         _senses(state),
         *([_candidates(state.candidates)] if state.candidates else []),
+        *([table(why)] if state.explains and (why := explain(state.candidates, state.senses)) else []),
         _world(state),
         Panel(_conversation(state), title="conversation", title_align="left", border_style="dim"),
         _footer(state),
@@ -161,15 +166,6 @@ def _candidates(candidates: tuple[Candidate, ...]) -> Table:
     return table
 
 
-def contribution_bar(log_odds: float | None) -> Text:
-    """What a modality added for a candidate, as number and bar; green for, red against, a dot for nothing."""
-    if log_odds is None:
-        return Text("·", "dim")
-    cells = min(BAR_CELLS, round(abs(log_odds) / FULL_BAR * BAR_CELLS))
-    style = "green" if log_odds >= 0 else "red"
-    return Text.assemble((f"{log_odds:+.1f} ", "dim"), ("━" * cells, style))
-
-
 def _world(state: ViewState) -> Table:
     table = Table.grid(padding=(0, 2))
     scene = ", ".join(f"{g.name} {percent(g.probability)}" for g in state.scene[:SHOWN_NAMES])
@@ -191,5 +187,6 @@ def _conversation(state: ViewState) -> Text:
 def _footer(state: ViewState) -> Text:
     parts = [f"tick {state.ticks}", f"rung {state.rung or '-'}", f"latency {state.latency_ms:.1f} ms"]
     parts += ["speaking"] if state.speaking else []
+    parts += [] if state.consent is None else ["recording" if state.consent else "not recording: no consent"]
     text = Text("  ".join(parts), "dim")
     return text.append(f"  {state.fault}", "red") if state.fault else text

@@ -17,9 +17,9 @@ import numpy as np
 
 from sensorium.errors import RecordingError, SampleError
 from sensorium.samples import Sample
+from sensorium_devices.retention import PROFILE, Retention
 from sensorium_devices.wire import join_sample, split_sample
 
-PROFILE = "sensorium"
 LIBRARY = "sensorium 1"
 SAMPLES = "samples/"  # the topics of samples: samples/vision, samples/audio, ...
 SAMPLE_ENCODING = "sensorium-sample"
@@ -38,13 +38,18 @@ class Recorded(NamedTuple):
 class Recorder:
     """Writes a recording; every method may be called from any thread."""
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Raises RecordingError when the file exists (unless ``overwrite``) or cannot be made."""
+    def __init__(self, path: str | Path, *, overwrite: bool = False, keep_days: float | None = None) -> None:
+        """``keep_days``: see ``retention``, for the recording's folder.
+
+        Raises RecordingError when the file exists (unless ``overwrite``) or cannot be made.
+        """
         mcap = _load_mcap()
         self._lock = threading.Lock()
         self._channels: dict[str, int] = {}
         self._sequence = 0
         self._stream = _create(Path(path), overwrite)
+        self._retention = Retention(Path(path).parent, keep_days, Path(path))
+        self._retention.sweep()
         self._writer: Any = mcap.writer.Writer(
             self._stream, chunk_size=CHUNK_BYTES, compression=mcap.writer.CompressionType.ZSTD
         )
@@ -92,6 +97,7 @@ class Recorder:
             except OSError as err:
                 raise RecordingError(f"recording {self._stream.name}: {err.strerror}") from err
             self._sequence += 1
+            self._retention.sweep()
 
 
 class Recording:

@@ -13,6 +13,7 @@ from sensorium.errors import (
     BackendError,
     BundleError,
     LadderError,
+    PrivacyError,
     RecordingError,
     SampleError,
     SensoriumError,
@@ -22,6 +23,7 @@ from sensorium.errors import (
 from sensorium.events import (
     BackendChanged,
     Candidate,
+    ConsentChanged,
     Event,
     Fault,
     Guess,
@@ -40,6 +42,7 @@ from sensorium.fusion import Fusion
 from sensorium.health import Health, State
 from sensorium.jobs import Workshop
 from sensorium.ladder import Readings, Rung, read_ladder
+from sensorium.policy import FAITHFUL, PrivacyPolicy, read_policy
 from sensorium.replay import replay
 from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
 from sensorium.session import Parts, Session, SessionSettings
@@ -47,6 +50,7 @@ from sensorium.source import AudioSink, Source, SourceInfo
 from sensorium.steps import Finding
 
 __all__ = [
+    "FAITHFUL",
     "AudioChunk",
     "AudioSink",
     "BackendChanged",
@@ -55,6 +59,7 @@ __all__ = [
     "BundleError",
     "Candidate",
     "Clock",
+    "ConsentChanged",
     "Encoder",
     "Event",
     "Evidence",
@@ -71,6 +76,8 @@ __all__ = [
     "Parts",
     "Percept",
     "Phrase",
+    "PrivacyError",
+    "PrivacyPolicy",
     "Reading",
     "Readings",
     "RecordingError",
@@ -95,6 +102,7 @@ __all__ = [
     "Workshop",
     "assemble",
     "read_ladder",
+    "read_policy",
     "replay",
     "to_json",
 ]

@@ -14,6 +14,7 @@ from sensorium.jobs import Near, Workshop
 from sensorium.ladder import ROLE as LADDER_ROLE
 from sensorium.ladder import Rung, parse_ladder
 from sensorium.session import Parts
+from sensorium.veil import FaceFinder
 
 if TYPE_CHECKING:
     from sensorium.components.embedder import TextEmbedder
@@ -94,7 +95,16 @@ def assemble(
         ladder=_ladder(bundle),
         backends=fallbacks.backends,
         replaceable=fallbacks.graphs,
+        faces=faces_of(bundle, threads),
     )
+
+
+def faces_of(bundle: Bundle, threads: int = 0) -> FaceFinder | None:
+    """The bundle's face detector, which opens its graph when a picture is to leave; None where it has none."""
+    from sensorium.components.faces import Faces
+
+    part = bundle.find("faces")
+    return None if part is None else Faces(part, threads)
 
 
 def variants_of(bundle: Bundle) -> dict[str, Part]:

@@ -17,6 +17,7 @@ from sensorium.errors import SensoriumError
 from sensorium.events import (
     BackendChanged,
     Candidate,
+    ConsentChanged,
     Event,
     Fault,
     Guess,
@@ -32,9 +33,11 @@ from sensorium.evidence import Evidence, Phrase
 from sensorium.fusion import Fusion
 from sensorium.health import Health, State, arrival, stale_after_ns
 from sensorium.ladder import LADDER, Readings, Rung, Standing, step
+from sensorium.policy import PRIVATE, PrivacyPolicy
 from sensorium.scene import Memory
 from sensorium.steps import (
     Check,
+    Consent,
     Done,
     Effect,
     Failed,
@@ -75,6 +78,7 @@ class CoreSettings:
     started_ns: int = 0
     ladder: tuple[Rung, ...] = LADDER
     backends: Mapping[str, str] = field(default_factory=dict)  # part/graph -> what executes it at the beginning
+    privacy: PrivacyPolicy = PRIVATE  # what a recording of it lacks
 
 
 @dataclass(slots=True)
@@ -109,6 +113,7 @@ class Core:
         self._turns = TurnTaking()
         self._memory = Memory()
         self._standing = Standing()
+        self._consent: bool | None = None  # as it was last told
         self._lateness: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # of ticks on this rung: late, behind [ms]
         self._readings = Readings()
         self._backends = dict(settings.backends)
@@ -137,6 +142,8 @@ class Core:
             return []
         if isinstance(step, Replaced):
             return self._replace(step, now_ns)
+        if isinstance(step, Consent):
+            return self._agree(step, now_ns)
         return self._spoke(step, now_ns)
 
     def next_check_ns(self, arrivals: Mapping[str, int]) -> int | None:
@@ -152,6 +159,12 @@ class Core:
     def rung(self) -> Rung:
         """The ladder's rung that the session stands on."""
         return self._settings.ladder[self._standing.level]
+
+    def _agree(self, consent: Consent, now_ns: int) -> list[Effect]:
+        if consent.given == self._consent:
+            return []
+        self._consent = consent.given
+        return [Publish(ConsentChanged(now_ns, consent.given, consent.by))]
 
     # health
 

@@ -7,7 +7,8 @@ SensoriumError
 ├── SourceError      a device or file that cannot be opened or was lost
 ├── SinkError        a speaker or file that cannot be written
 ├── RecordingError   a recording that cannot be read
-└── LadderError      a ladder that makes no sense
+├── LadderError      a ladder that makes no sense
+└── PrivacyError     a privacy policy that makes no sense, or forbids what was asked
 """
 
 import reprlib
@@ -40,6 +41,10 @@ class SinkError(SensoriumError):
 
 class RecordingError(SensoriumError):
     """A recording cannot be read."""
+
+
+class PrivacyError(SensoriumError):
+    """A privacy policy cannot be read, or forbids what was asked for."""
 
 
 class LadderError(SensoriumError):

@@ -139,6 +139,16 @@ class BackendChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentChanged:
+    """Whether what is seen and heard may be kept; without consent a recording pauses."""
+
+    kind: ClassVar[str] = "consent"
+    at_ns: int
+    given: bool
+    by: str  # who or what said so
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A part failed and was left out; the session goes on without it."""
 
@@ -148,7 +158,9 @@ class Fault:
     reason: str
 
 
-Event: TypeAlias = Percept | Utterance | Reply | Speech | HealthChanged | RungChanged | BackendChanged | Fault
+Event: TypeAlias = (
+    Percept | Utterance | Reply | Speech | HealthChanged | RungChanged | BackendChanged | ConsentChanged | Fault
+)
 
 
 @dataclass(frozen=True, slots=True)

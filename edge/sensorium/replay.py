@@ -16,14 +16,15 @@ from pydantic import TypeAdapter, ValidationError
 from sensorium.capture import SourceChanged
 from sensorium.core import Core, CoreSettings, events, jobs
 from sensorium.encoders import attempt
-from sensorium.errors import BackendError, LadderError, RecordingError
+from sensorium.errors import BackendError, LadderError, PrivacyError, RecordingError
 from sensorium.events import Event
 from sensorium.ladder import KEY, parse_ladder
+from sensorium.policy import parse_policy
 from sensorium.samples import Sample
 from sensorium.session import Parts
-from sensorium.steps import Check, Done, Finding, Job, Measured, Replaced, Responded, Spoke, Step, Tick
+from sensorium.steps import Check, Consent, Done, Finding, Job, Measured, Replaced, Responded, Spoke, Step, Tick
 
-FORMAT = 2  # of a recording's settings and steps: 1 had three rungs that were not told, 2 has the ladder as a table
+FORMAT = 2  # of a recording's settings and steps: 1 did not tell it, 2 has the ladder as a table and a privacy policy
 UNTOLD = "of a version before 0.1.0"  # wrote recordings that do not say who wrote them
 
 
@@ -62,7 +63,7 @@ def describe_settings(settings: CoreSettings) -> dict[str, Any]:
 
 def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
     """The inverse of ``describe_settings``; raises RecordingError, of another format with who wrote it."""
-    told = message.get("format", FORMAT if "ladder" in message else FORMAT - 1)
+    told = message.get("format", 1)
     if told != FORMAT:
         raise RecordingError(
             f"the recording is of format {told}, written by a Sensorium {message.get('sensorium', UNTOLD)}; "
@@ -70,23 +71,39 @@ def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
         )
     try:
         ladder = parse_ladder({KEY: message["ladder"]}, "its ladder")
-        return _parse(CoreSettings, {**message, "ladder": ladder})
-    except (KeyError, LadderError, ValidationError) as err:
+        privacy = parse_policy(message["privacy"], "its privacy policy")
+        return _parse(CoreSettings, {**message, "ladder": ladder, "privacy": privacy})
+    except (KeyError, LadderError, PrivacyError, ValidationError) as err:
         raise RecordingError(f"the recording's settings are damaged: {_told(err)}") from err
 
 
 def replay(settings: CoreSettings, taken: Iterable[Taken], parts: Parts) -> Iterator[Event]:
-    """The events that the recorded steps lead to; raises RecordingError at a step that makes no sense."""
+    """The events that the recorded steps lead to; raises RecordingError at a step that makes no sense.
+
+    They are those of the live session, unless the recording is not faithful: its policy had something left out or
+    blurred, or it paused for want of consent. Then the numbers of jobs differ, and each is done once it is asked for.
+    """
     for name, backend in settings.backends.items():
         _use(parts, name, backend)
     core = Core(settings, parts.fusion)
     asked: dict[int, Job] = {}
+    faithful = settings.privacy.faithful
     for item in taken:
         if item.sample is not None and item.modality not in settings.modalities:
             raise RecordingError(f"the recording has {item.modality} samples of a session without that sense")
-        effects = core.handle(_step(item, parts, asked), item.now_ns)
-        asked |= {job.id: job for job in jobs(effects)}
-        yield from events(effects)
+        if not faithful and (item.message or {}).get("step") == "Done":
+            continue
+        step = _step(item, parts, asked)
+        todo: list[Step] = [step]
+        if faithful and isinstance(step, Consent) and not step.given:
+            faithful = False
+            todo += [Done(job.id, parts.workshop.run(job)) for job in asked.values()]
+        while todo:
+            effects = core.handle(todo.pop(0), item.now_ns)
+            yield from events(effects)
+            started = jobs(effects)
+            asked |= {job.id: job for job in started if faithful}
+            todo += [Done(job.id, parts.workshop.run(job)) for job in started if not faithful]
 
 
 def _step(item: Taken, parts: Parts, asked: dict[int, Job]) -> Step:
@@ -162,7 +179,7 @@ def _told(err: Exception) -> str:
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any], Parts, dict[int, Job]], Step]] = {
-    **{kind.__name__: partial(_plain, kind) for kind in (Tick, Check, Spoke, SourceChanged, Measured)},
+    **{kind.__name__: partial(_plain, kind) for kind in (Tick, Check, Spoke, SourceChanged, Measured, Consent)},
     "Done": _done,
     "Replaced": _replaced,
 }

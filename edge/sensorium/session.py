@@ -13,8 +13,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, Self, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Self, TypeAlias
 
 from sensorium.capture import Capture, SourceChanged
 from sensorium.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
@@ -28,10 +28,27 @@ from sensorium.fusion import Fusion
 from sensorium.jobs import Workshop
 from sensorium.ladder import LADDER, Able, Readings, Rung, fitted
 from sensorium.machine import Machine
+from sensorium.policy import PRIVATE, PrivacyPolicy
+from sensorium.privacy import Journal, Privacy, PrivateJournal
 from sensorium.samples import AudioChunk, Line, Sample
 from sensorium.source import AudioSink, Source
-from sensorium.steps import Check, Done, Effect, Hush, Job, Measured, Publish, Speak, Start, Step, Tick
+from sensorium.steps import (
+    Check,
+    Consent,
+    Done,
+    Effect,
+    Finding,
+    Hush,
+    Job,
+    Measured,
+    Publish,
+    Speak,
+    Start,
+    Step,
+    Tick,
+)
 from sensorium.stream import Counts, Stream, StreamClosed
+from sensorium.veil import FaceFinder
 from sensorium.voice import Synthesiser, Voice
 
 log = logging.getLogger(__name__)
@@ -51,26 +68,6 @@ class SessionSettings:
     ladder: tuple[Rung, ...] | None = None  # None: the bundle's, or the usual one where it has none
 
 
-class Journal(Protocol):
-    """Where a recording goes: every step in the order the core took them, samples with their content."""
-
-    def begin(self, settings: CoreSettings) -> None:
-        """Called once, before the first step."""
-        ...
-
-    def step(self, step: Step, sample: Sample | None, now_ns: int) -> None:
-        """One step; ``sample`` is what a Finding was made of."""
-        ...
-
-    def event(self, event: Event) -> None:
-        """What the core told, for people who read the recording."""
-        ...
-
-    def close(self) -> None:
-        """Called once, at the end."""
-        ...
-
-
 _Inbox: TypeAlias = "queue.SimpleQueue[tuple[Step, Sample | None]]"
 
 
@@ -87,6 +84,7 @@ class Parts:
     ladder: tuple[Rung, ...] | None = None  # the bundle's own
     backends: Mapping[str, str] = field(default_factory=dict)  # part/graph -> what executes it
     replaceable: Mapping[str, FallbackGraph] = field(default_factory=dict)  # by part/graph
+    faces: FaceFinder | None = None  # without one, pictures whose faces are to be blurred are hidden whole
 
 
 class Session:
@@ -102,12 +100,17 @@ class Session:
         clock: Clock | None = None,
         journal: Journal | None = None,
         measure: Callable[[], Readings] | None = None,
+        privacy: PrivacyPolicy = PRIVATE,
     ) -> None:
-        """``measure`` tells once a second how the machine is doing; without one, Linux's files are read."""
+        """``measure`` tells once a second how the machine is doing; without one, Linux's files are read.
+
+        ``privacy``: what ``journal`` and whoever asks ``Session.privacy`` may have; by default no face and no voice.
+        """
         self._parts = parts
         self._settings = settings or SessionSettings()
         self._clock = clock or MonotonicClock()
-        self._journal = journal
+        self.privacy = Privacy(privacy, parts.faces)
+        self._journal = None if journal is None else PrivateJournal(journal, self.privacy)
         self._inbox: _Inbox = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
@@ -142,6 +145,7 @@ class Session:
             started_ns=self._clock.now_ns(),
             ladder=fitted(self._settings.ladder or parts.ladder or LADDER, able),
             backends={**parts.backends, **{name: graph.backend for name, graph in parts.replaceable.items()}},
+            privacy=self.privacy.policy,
         )
         self._core = Core(self.core_settings, parts.fusion)
         self._threads = [
@@ -156,6 +160,7 @@ class Session:
     def __enter__(self) -> Self:
         if self._journal is not None:
             self._journal.begin(self.core_settings)
+            self._post(Consent(self.privacy.consent, "the privacy policy"))
         given = {c.source.modality for c in self._captures}
         for name in self._streams:
             if name not in given and name != "text":
@@ -240,6 +245,12 @@ class Session:
         now_ns = self._clock.now_ns()
         self._streams["text"].put(Line(now_ns, 0, text), now_ns)
 
+    def consent(self, given: bool, by: str = "the user") -> None:
+        """Say that what is seen and heard may be kept from now on, or no longer; the latter holds at once."""
+        said = Consent(given, by)
+        self.privacy.say(said)
+        self._post(said)
+
     @property
     def counts(self) -> dict[str, Counts]:
         """What became of every modality's samples."""
@@ -261,7 +272,14 @@ class Session:
                 looked_ns = sample.captured_ns
                 if isinstance(sample, AudioChunk):
                     sample = self._echo.judge(sample)
-                self._inbox.put((attempt(encoder, sample, self._core.rung.variant), sample))
+                self._inbox.put(self._private(attempt(encoder, sample, self._core.rung.variant), sample))
+
+    def _private(self, found: Finding, sample: Sample) -> tuple[Finding, Sample | None]:
+        """The finding, and the sample as it may be kept. Faces take time to find: only where something is kept."""
+        if self._journal is None or self._stop.is_set():
+            return found, None
+        kept, failure = self.privacy.kept(sample)
+        return (replace(found, failures=(*found.failures, failure)) if failure else found), kept
 
     def _too_soon(self, modality: str, since_last_ns: int) -> bool:
         """Whether the ladder has this picture left out."""
@@ -313,6 +331,8 @@ class Session:
 
     def _handle(self, step: Step, sample: Sample | None) -> None:
         now_ns = self._clock.now_ns()
+        if isinstance(step, Consent):
+            self.privacy.take(step, now_ns)
         self._record(lambda journal: journal.step(step, sample, now_ns))
         for effect in self._core.handle(step, now_ns):
             self._do(effect)

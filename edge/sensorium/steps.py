@@ -169,7 +169,15 @@ class Replaced:
     cause: str
 
 
-Step: TypeAlias = Tick | Check | SourceChanged | Finding | Done | Spoke | Measured | Replaced
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Whether what is seen and heard may be kept from now on."""
+
+    given: bool
+    by: str
+
+
+Step: TypeAlias = Tick | Check | SourceChanged | Finding | Done | Spoke | Measured | Replaced | Consent
 
 # What the core wants done.
 

@@ -10,6 +10,7 @@ from sensorium.encoders.text import TextEncoder
 from sensorium.errors import RecordingError
 from sensorium.events import Event, Reply, to_json
 from sensorium.jobs import Workshop
+from sensorium.policy import FAITHFUL
 from sensorium.replay import Taken, describe_settings, replay
 from sensorium.samples import AudioChunk, Frame, Line
 from sensorium.session import Parts, Session
@@ -29,7 +30,7 @@ def parts() -> Parts:
 def talk(path: Path) -> list[Event]:
     """Two questions to a session that can only read and write, recorded; returns what it told."""
     told: list[Event] = []
-    with Session(parts(), [], journal=RecordingJournal(path)) as session:
+    with Session(parts(), [], journal=RecordingJournal(path), privacy=FAITHFUL) as session:
         for question in ("Hello!", "What can you see?"):
             session.say(question)
             while (event := session.next_event(10)) is not None:

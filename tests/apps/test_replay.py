@@ -12,6 +12,7 @@ from sensorium.bundle import Bundle
 from sensorium.clock import MonotonicClock
 from sensorium.components.synthesiser import Synthesiser
 from sensorium.events import Reply, to_json
+from sensorium.policy import FAITHFUL
 from sensorium.replay import replay
 from sensorium.session import Session
 from sensorium_apps.journal import EVENTS, RecordedSession, RecordingJournal
@@ -37,7 +38,9 @@ def recording(companion: Bundle, weights: Weights, tmp_path_factory: pytest.Temp
     soundfile.write(folder / "question.wav", quiet, 16_000)
     clock = MonotonicClock()
     sources = [Camera(str(weights.path("photo-cat")), clock), Microphone(str(folder / "question.wav"), clock)]
-    with Session(parts, sources, clock=clock, journal=RecordingJournal(folder / "session.mcap")) as session:
+    with Session(
+        parts, sources, clock=clock, journal=RecordingJournal(folder / "session.mcap"), privacy=FAITHFUL
+    ) as session:
         replies = 0
         while replies < 2:
             event = session.next_event(LIMIT_S)

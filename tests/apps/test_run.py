@@ -80,7 +80,8 @@ def test_a_source_that_does_not_open_is_absent_with_its_reason(bundle: Path) -> 
 
 def test_a_recorded_run_is_replayed_the_same_twice(bundle: Path, questions: Path, tmp_path: Path) -> None:
     recording = tmp_path / "talk.mcap"
-    told = run("--bundle", bundle, *NOTHING, "--text", questions, "--record", recording, "--json")
+    faithful = ["--record", recording, "--keep-faces", "--keep-voice"]
+    told = run("--bundle", bundle, *NOTHING, "--text", questions, *faithful, "--json")
     assert run(recording, "--bundle", bundle, "--json", command="replay")[: len(told)] == told
     checked = json.loads(run(recording, "--bundle", bundle, "--check", "--json", command="replay")[0])
     assert checked["same"] is True
@@ -98,7 +99,7 @@ def test_a_recording_is_never_overwritten(bundle: Path, tmp_path: Path) -> None:
 def test_the_headset_writes_pictures(bundle: Path, photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "overlay"
     senses = ["--camera", photo, "--mic", "none", "--speaker", "none"]
-    run("--bundle", bundle, *senses, "--pictures", out, "--seconds", 1, command="headset")
+    run("--bundle", bundle, *senses, "--pictures", out, "--seconds", 1, "--keep-faces", command="headset")
     assert len(list(out.glob("overlay-*.jpg"))) >= 2
 
 

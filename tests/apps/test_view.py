@@ -6,7 +6,8 @@ from tests.apps.samples_of_events import at, health, percept, reply, said, thing
 from sensorium.events import Candidate, Fault, RungChanged, Speech
 from sensorium.health import State
 from sensorium.stream import Counts
-from sensorium_apps.view import BAR_CELLS, ViewState, contribution_bar, render
+from sensorium_apps.explain_view import BAR_CELLS, contribution_bar
+from sensorium_apps.view import ViewState, render
 
 LOOKED_FOR = (
     Candidate("a cat", 0.81, {"vision": 2.3, "audio": -0.4}),

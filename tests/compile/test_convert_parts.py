@@ -1,10 +1,11 @@
 """The vision parts, built from the real weights."""
 
+import onnx
 import pytest
 
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.errors import CompileError
-from sensorium_compile.parts import classifier, detector
+from sensorium_compile.parts import classifier, detector, faces
 from sensorium_compile.zoo import Weights
 
 
@@ -43,3 +44,11 @@ def test_a_list_of_other_names_is_refused() -> None:
         detector.coco_names("{ class: 1, label: 'person' },")
     with pytest.raises(CompileError, match="no list of 1000 names"):
         classifier.imagenet_names(b'["tench"]')
+
+
+def test_the_face_detector_says_what_its_original_says_and_others_are_refused(weights: Weights) -> None:
+    part = faces.build(weights)
+    assert part.figures["error_to_original"] < 1e-4
+    assert faces.build(weights).graphs["model"].model == part.graphs["model"].model
+    with pytest.raises(CompileError, match="centerface is not the graph it was"):
+        faces.fixed(onnx.ModelProto())

@@ -23,20 +23,28 @@ def headset(
     seconds: options.Seconds = None,
     threads: options.Threads = 0,
     fault: options.Faults = None,
+    privacy: options.Privacy = None,
+    keep_faces: options.KeepFaces = False,
 ) -> None:
     """Label what is seen, caption what is said, and tell when a sense is gone.
 
     Example:
 
       sensorium headset --camera 0 --pictures overlay/
+
+    In the window, c gives and takes back consent to what is kept.
     """
     from sensorium.samples import Frame
+    from sensorium_apps.consent import BY_KEY, KEY
     from sensorium_apps.headset import Pictures, Rules
     from sensorium_apps.live import Inputs, live
 
     rules = Rules()
-    sink = Pictures(pictures) if pictures or window else None
-    with live(Inputs(bundle, camera, mic, speaker=speaker, threads=threads, faults=tuple(fault or ()))) as running:
+    policy = options.policy(privacy, keep_faces)
+    sink = Pictures(pictures, policy.keep_days) if pictures or window else None
+    inputs = Inputs(bundle, camera, mic, speaker=speaker, threads=threads, faults=tuple(fault or ()), privacy=policy)
+    with live(inputs) as running:
+        guard = running.session.privacy
         eye = next((source for source in running.sources if source.modality == "vision"), None)
         shown = -1
         for event in running.events(seconds):
@@ -48,4 +56,7 @@ def headset(
             frame = eye.newest if eye else None
             if sink and isinstance(frame, Frame) and frame.captured_ns != shown:
                 shown = frame.captured_ns
-                sink.show(frame.image, rules.overlay)
+                if not pictures or guard.keeps("vision"):
+                    key = sink.show(guard.shown(frame).frame.image, rules.overlay)
+                    if key == KEY:
+                        running.session.consent(not guard.consent, BY_KEY)

@@ -18,6 +18,7 @@ def kiosk(
     seconds: options.Seconds = None,
     threads: options.Threads = 0,
     fault: options.Faults = None,
+    privacy: options.Privacy = None,
 ) -> None:
     """Greet who comes, answer, take what is entered by hand or voice, and offer typing when the microphone is dead.
 
@@ -31,7 +32,8 @@ def kiosk(
     from sensorium_apps.kiosk import Rules
     from sensorium_apps.live import Inputs, live
 
-    with live(Inputs(bundle, camera, mic, text, speaker, threads=threads, faults=tuple(fault or ()))) as running:
+    policy, faults = options.policy(privacy), tuple(fault or ())
+    with live(Inputs(bundle, camera, mic, text, speaker, threads=threads, faults=faults, privacy=policy)) as running:
         rules = Rules(entry=Entry(frozenset(running.wanted)))
         for event in running.events(seconds):
             for prompt in rules.take(event) if event is not None else ():

@@ -23,6 +23,8 @@ def replay(
 ) -> None:
     """Play a recording through the same bundle: the same samples lead to the same events.
 
+    Of a recording with blurred faces or without sound (the default of --record) it decides anew, from what is left.
+
     Examples:
 
       sensorium replay talk.mcap --json
@@ -44,9 +46,12 @@ def replay(
 def _replayed(bundle: "Bundle", recording: Path, threads: int) -> "Iterator[Event]":
     from sensorium.assemble import assemble
     from sensorium.replay import replay
+    from sensorium_apps.failures import note
     from sensorium_apps.journal import RecordedSession
 
     with RecordedSession(recording) as recorded:
+        if not recorded.settings.privacy.faithful:
+            note(f"{recording} was kept with {recorded.settings.privacy}; what is decided now may differ from then")
         parts = assemble(bundle, look_for=recorded.settings.look_for, threads=threads)
         yield from replay(recorded.settings, recorded.steps(), parts)
 

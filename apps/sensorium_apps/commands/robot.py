@@ -20,6 +20,7 @@ def robot(
     seconds: options.Seconds = None,
     threads: options.Threads = 0,
     fault: options.Faults = None,
+    privacy: options.Privacy = None,
 ) -> None:
     """Print detections with bearings, heard commands and the safety state as JSON lines.
 
@@ -30,12 +31,13 @@ def robot(
     from sensorium_apps.live import Inputs, live
     from sensorium_apps.robot import McapSink, Rules
 
-    rules = Rules(fov)
+    rules, policy = Rules(fov), options.policy(privacy)
     with ExitStack() as stack:
-        sink = stack.enter_context(closing(McapSink(mcap))) if mcap else None
-        inputs = Inputs(bundle, camera, mic, text, speaker, threads=threads, faults=tuple(fault or ()))
-        for event in stack.enter_context(live(inputs)).events(seconds):
+        sink = stack.enter_context(closing(McapSink(mcap, policy.keep_days))) if mcap else None
+        inputs = Inputs(bundle, camera, mic, text, speaker, threads=threads, faults=tuple(fault or ()), privacy=policy)
+        running = stack.enter_context(live(inputs))
+        for event in running.events(seconds):
             for message in rules.take(event) if event is not None else ():
                 typer.echo(message.to_json())
-                if sink:
+                if sink and running.session.privacy.keeps(message.kind):
                     sink.write(message)

@@ -21,6 +21,12 @@ def run(
     isolate: options.Isolation = Isolate.AUTO,
     ladder: options.Ladder = None,
     fault: options.Faults = None,
+    keep_faces: options.KeepFaces = False,
+    keep_voice: options.KeepVoice = False,
+    keep_days: options.KeepDays = None,
+    await_consent: options.AwaitConsent = False,
+    privacy: options.Privacy = None,
+    explain: options.Explain = False,
 ) -> None:
     """See, hear and converse. What cannot be opened is absent, and told; the session goes on.
 
@@ -38,6 +44,12 @@ def run(
 
       sensorium run --ladder hot.toml
 
+      sensorium run --record talk.mcap --keep-days 30
+
+      sensorium run --record exact.mcap --keep-faces --keep-voice
+
+      sensorium run --look-for "a cat, a dog" --explain
+
       sensorium run --fault camera:blocked@10s+5s --fault mic:muted@12s+5s
     """
     from sensorium_apps.live import Inputs, live
@@ -45,8 +57,23 @@ def run(
 
     wanted = options.texts(look_for)
     sensors, faults = tuple(sensor or ()), tuple(fault or ())
+    policy = options.policy(privacy, keep_faces, keep_voice, keep_days, await_consent)
     inputs = Inputs(
-        bundle, camera, mic, text, speaker, wanted, record, tick_ms, threads, reword, sensors, isolate, ladder, faults
+        bundle,
+        camera,
+        mic,
+        text,
+        speaker,
+        wanted,
+        record,
+        tick_ms,
+        threads,
+        reword,
+        sensors,
+        isolate,
+        ladder,
+        faults,
+        policy,
     )
-    with live(inputs) as running, teller(running, running.wanted, json) as told:
+    with live(inputs) as running, teller(running, running.wanted, json, explain) as told:
         tell_all(running, told, running.events(seconds))

@@ -1,0 +1,143 @@
+"""The one place that a policy is enforced in: all that leaves a session goes through ``Privacy``.
+
+Pictures that are shown go through ``shown``, samples that are kept through ``kept``, recordings through
+``PrivateJournal``, and whatever else writes a file asks ``keeps`` first.
+"""
+
+from collections import deque
+from dataclasses import replace
+from typing import Protocol
+
+from sensorium.capture import SourceChanged
+from sensorium.core import CoreSettings
+from sensorium.events import ConsentChanged, Event, Reply, Utterance
+from sensorium.policy import Kind, PrivacyPolicy
+from sensorium.samples import AudioChunk, Frame, Line, Sample
+from sensorium.steps import Consent, Done, Finding, Replaced, Responded, Step
+from sensorium.veil import FaceFinder, Veil, Veiled
+
+UNKEPT = 64  # questions that wait for their answers at most; an older one was never answered
+
+_KINDS: dict[type[Sample], Kind] = {Frame: "vision", AudioChunk: "audio", Line: "text"}
+# How devices and backends stand, which says nothing of anybody and is needed when a paused recording goes on.
+_IMPERSONAL = (SourceChanged, Replaced)
+
+
+class Journal(Protocol):
+    """Where a recording goes: every step in the order the core took them, samples with their content."""
+
+    def begin(self, settings: CoreSettings) -> None:
+        """Called once, before the first step."""
+        ...
+
+    def step(self, step: Step, sample: Sample | None, now_ns: int) -> None:
+        """One step; ``sample`` is what a Finding was made of."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """What the core told, for people who read the recording."""
+        ...
+
+    def close(self) -> None:
+        """Called once, at the end."""
+        ...
+
+
+class Privacy:
+    """A policy, and whether there is consent now. Any thread may ask."""
+
+    def __init__(self, policy: PrivacyPolicy, faces: FaceFinder | None = None) -> None:
+        """``faces`` None: pictures whose faces are to be blurred are hidden whole."""
+        self.policy = policy
+        self._veil = Veil(faces)
+        self._given = policy.consent == "given"
+        self._said: Consent | None = None  # the last that was said; an earlier one that is taken late changes nothing
+        self._since_ns = 0  # when it was last given
+
+    @property
+    def consent(self) -> bool:
+        """Whether there is consent: its end holds at once, its beginning once the step of it was taken."""
+        return self._given
+
+    def say(self, consent: Consent) -> None:
+        """What somebody says, from any thread."""
+        self._said = consent
+        if not consent.given:
+            self._given = False
+
+    def take(self, consent: Consent, now_ns: int) -> None:
+        """The core takes this step now."""
+        if consent is self._said and consent.given and not self._given:
+            self._given, self._since_ns = True, now_ns
+
+    def covers(self, began_ns: int) -> bool:
+        """Whether there is consent, and was when this began: what came before is not kept because it took its time."""
+        return self.consent and began_ns >= self._since_ns
+
+    def keeps(self, kind: Kind) -> bool:
+        """Whether this may be kept now, in whatever file."""
+        return self.consent and kind in self.policy.keep
+
+    def shown(self, frame: Frame) -> Veiled:
+        """The frame as it may leave the runtime."""
+        return Veiled(frame) if self.policy.faces == "sharp" else self._veil.over(frame)
+
+    def kept(self, sample: Sample) -> tuple[Sample | None, str]:
+        """The sample as it may be kept, None where it may not; and what failed on the way."""
+        if _KINDS.get(type(sample), "readings") not in self.policy.keep or not self.covers(sample.captured_ns):
+            return None, ""
+        if not isinstance(sample, Frame):
+            return sample, ""
+        veiled = self.shown(sample)
+        return veiled.frame, veiled.failure
+
+
+class PrivateJournal:
+    """A journal that is given only what may be kept. Samples come here as ``Privacy.kept`` gave them."""
+
+    def __init__(self, journal: Journal, privacy: Privacy) -> None:
+        self._journal, self._privacy = journal, privacy
+        self._unkept: deque[str] = deque(maxlen=UNKEPT)  # questions whose answers are not kept either
+
+    def begin(self, settings: CoreSettings) -> None:
+        """The settings, the policy among them, are kept in any case."""
+        self._journal.begin(settings)
+
+    def step(self, step: Step, sample: Sample | None, now_ns: int) -> None:
+        """Keep the step, unless consent or the policy forbid it; a change of consent in any case."""
+        if isinstance(step, Consent):
+            self._journal.step(step, None, now_ns)
+        elif isinstance(step, Finding):
+            if sample is not None and self._privacy.consent:
+                self._journal.step(step, sample, now_ns)
+        elif self._privacy.keeps("events") or (isinstance(step, _IMPERSONAL) and "events" in self._privacy.policy.keep):
+            self._journal.step(self._without_words(step), None, now_ns)
+
+    def event(self, event: Event) -> None:
+        """The same for an event."""
+        heard = self._heard(event)
+        if isinstance(event, ConsentChanged) or (heard and self._privacy.keeps("events")):
+            self._journal.event(event)
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
+
+    def _heard(self, event: Event) -> bool:
+        """Whether an event has no words, or such as may be kept."""
+        if isinstance(event, Utterance):
+            kept = self._privacy.keeps("text") and self._privacy.covers(event.started_ns)
+            if not kept and event.final:
+                self._unkept.append(event.text)
+            return kept
+        if isinstance(event, Reply):
+            if event.question in self._unkept:
+                self._unkept.remove(event.question)
+                return False
+            return self._privacy.keeps("text")
+        return True
+
+    def _without_words(self, step: Step) -> Step:
+        if "text" in self._privacy.policy.keep or not (isinstance(step, Done) and isinstance(step.result, Responded)):
+            return step
+        return replace(step, result=replace(step.result, reworded=None))
