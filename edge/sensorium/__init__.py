@@ -43,6 +43,7 @@ from sensorium.ladder import Readings, Rung, read_ladder
 from sensorium.replay import replay
 from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
 from sensorium.session import Parts, Session, SessionSettings
+from sensorium.shared import SharedGraphs
 from sensorium.source import AudioSink, Source, SourceInfo
 from sensorium.steps import Finding
 
@@ -83,6 +84,7 @@ __all__ = [
     "SensoriumError",
     "Session",
     "SessionSettings",
+    "SharedGraphs",
     "SinkError",
     "Source",
     "SourceError",
