@@ -93,7 +93,7 @@ class PulseServer:
 
     @contextmanager
     def environment(self, sink: str = SINK) -> Iterator[None]:
-        """Within: this process's ``default`` microphone and loudspeaker (which plays into ``sink``) are this server's."""
+        """Within: this process's ``default`` microphone is this server's, and its loudspeaker plays into ``sink``."""
         variables = self.variables | {"PULSE_SINK": sink}
         before = {name: os.environ.get(name) for name in variables}
         os.environ.update(variables)

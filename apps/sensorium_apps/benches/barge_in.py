@@ -1,9 +1,9 @@
 """How soon the machine falls silent for a user who speaks over it, and whether it falls silent for its own voice.
 
-A whole session on a real microphone and loudspeaker: PortAudio's, on a null sink of PulseAudio (``rooms``). It recites;
-another process speaks over it; what was heard of each is on a side of its own of one recording, so that the last sample
-of the machine's voice is told apart from the user's, and timed. The floor is the loudspeaker alone: from ``stop`` to the
-last sample that is heard.
+A whole session on a real microphone and loudspeaker: PortAudio's, on a null sink of PulseAudio (``room``). It recites;
+another process speaks over it; what was heard of each is on a side of its own of one recording, so that the last
+sample of the machine's voice is told apart from the user's, and timed. The floor is the loudspeaker alone: from
+``stop`` to the last sample that is heard.
 """
 
 import threading
@@ -141,7 +141,7 @@ def barge_in(
     tell: Callable[[str], None] = lambda _: None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Figures, floor, spread and machine; ``speech``: a recording of the user's voice, None: the machine's own, higher."""
+    """Figures, floor, spread and machine; ``speech``: a recording of the user, None: the machine's own, higher."""
     dice = np.random.default_rng(seed)
     with Bundle(bundle) as opened, open_room() as room:
         noting = Noting(AudioEncoder(_part(opened, "voice_activity", VoiceActivity), None))

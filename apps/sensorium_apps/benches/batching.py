@@ -1,9 +1,9 @@
 """What it brings that several streams share one runtime: a bundle's graphs, one by one and in batches.
 
-Every graph that takes any number of rows is asked by several streams: at low load, where each asks at a rate of its own,
-and at high load, where each asks again as soon as it was answered. Both ways have the same queue; only one of them makes
-batches. Rounds of the two are interleaved, and ratios are of one round, so that a busy machine slows both alike. The
-floor is the graph by itself, which nobody waits for.
+Every graph that takes any number of rows is asked by several streams: at low load, where each asks at a rate of its
+own, and at high load, where each asks again as soon as it was answered. Both ways have the same queue; only one of them
+makes batches. Rounds of the two are interleaved, and ratios are of one round, so that a busy machine slows both alike.
+The floor is the graph by itself, which nobody waits for.
 """
 
 import statistics
@@ -29,11 +29,12 @@ from sensorium_apps.benches.figures import percentile
 from sensorium_apps.benches.machine import machine
 
 WAYS = ("one_by_one", "batched")
-LOW_STREAMS, LOW_LOAD = 4, 0.3  # a robot's cameras, which keep the graph busy for so much of the time
+LOW_STREAMS, LOW_LOAD = 4, 0.3  # a robot's cameras, which keep the graph busy for at most so much of the time ...
+LOW_PERIOD_S = 1 / 30  # ... and give 30 pictures a second at most
 HIGH_STREAMS = 16  # a wall of kiosks, more than the graph can serve
 # A request is due so many times the graph's own time after it was made: one by one, half of the streams of a high load
-# would be in time.
-DUE = HIGH_STREAMS / 2
+# would be in time. A small graph's are due when a thread's own lateness no longer counts.
+DUE, LEAST_DUE_MS = HIGH_STREAMS / 2, 20.0
 WARM_UP = 5
 
 Tensors = Mapping[str, Array]
@@ -87,9 +88,9 @@ def batching(
 
 
 def _compare(graph: Graph, feeds: Tensors, alone_ms: float, rounds: int, seconds: float) -> dict[str, Any]:
-    due_ms = DUE * alone_ms
+    due_ms = max(LEAST_DUE_MS, DUE * alone_ms)
     shared = {way: BatchedGraph(graph, due_ms, most) for way, most in zip(WAYS, (1, MOST), strict=True)}
-    period_s = LOW_STREAMS * alone_ms / 1000 / LOW_LOAD
+    period_s = max(LOW_PERIOD_S, LOW_STREAMS * alone_ms / 1000 / LOW_LOAD)
     told: dict[str, dict[str, list[Load]]] = {load: {way: [] for way in WAYS} for load in ("low", "high")}
     sizes: Counter[int] = Counter()
     for number in range(rounds):

@@ -27,6 +27,7 @@ AUDIBLE = 3 / 32768  # below it is rounding
 ACROSS = 0.3  # the loudspeaker's voice at the microphone: 10 dB below the user's, as across a table
 # The machine's voice has noise of -64 dB under it, so that its last sample is heard in a pause, too.
 MARK = 20 / 32768
+NOW_S = 0.05  # what was heard so lately is heard now
 SILENT_S = 0.5  # after so long nothing more comes of what was stopped
 
 
@@ -78,13 +79,15 @@ class Room:
         return Heard(self._recorder.heard[start:], start, self._recorder.time_of)
 
     def wait_heard(self, side: int, seconds: float) -> None:
-        """Wait until that voice was heard for so long from now on; raises SensoriumError where it is not."""
+        """Wait until that voice is heard, so long after it was first; raises SensoriumError where it is not."""
         start = self.heard().place
 
         def ready() -> bool:
             heard = self.heard(start)
-            first = heard.first(side)
-            return first is not None and len(heard.samples) - first >= seconds * RATE_HZ
+            first, last = heard.first(side), heard.last(side)
+            if first is None or last is None or len(heard.samples) - first < seconds * RATE_HZ:
+                return False
+            return len(heard.samples) - last < NOW_S * RATE_HZ  # a busy machine may pause
 
         if not self._recorder.wait(ready, LIMIT_S):
             raise SensoriumError(f"nothing is heard of the {SINKS[side]} voice within {LIMIT_S:g} s")
