@@ -232,7 +232,7 @@ class Recorder:
         with self._changed:
             data = bytes(self._heard)
         frame = 2 * self._channels
-        samples = np.frombuffer(data[: len(data) // frame * frame], "<i2").astype(np.float32) / 32768
+        samples = np.frombuffer(data[: len(data) // frame * frame], "<i2").astype(np.float32) / np.float32(32768)
         return samples if self._channels == 1 else samples.reshape(-1, self._channels)
 
     def time_of(self, place: int) -> int:
