@@ -191,10 +191,11 @@ def self_interruptions(talk: Talk, seconds: float) -> tuple[float, int]:
 
 
 def interrupt(talk: Talk, user: NDArray[np.float32], after_s: float) -> Stop | None:
-    """Let the machine recite for so long, then speak over it; None where it goes on, or had run dry."""
+    """Let the machine recite for so long, then speak over it; None where it goes on, or was silent before."""
     room = talk.room
     talk.recite()
-    room.wait_heard(OWN, after_s)
+    if not room.wait_heard(OWN, after_s):
+        return None
     start, before = room.heard().place, len(talk.noting.began_ns)
     with room.saying(user, USER_RATE_HZ):
         if talk.wait(ENDS, LIMIT_S) != "stopped":

@@ -156,7 +156,8 @@ def _high(graph: BatchedGraph, feeds: Tensors, seconds: float) -> tuple[float, .
 def _alone_ms(graph: Graph, feeds: Tensors, seconds: float) -> list[float]:
     for _ in range(WARM_UP):
         graph.run(feeds)
-    took, end_s = [], time.monotonic() + seconds
+    took: list[float] = []
+    end_s = time.monotonic() + seconds
     while not took or time.monotonic() < end_s:
         began = time.perf_counter()
         graph.run(feeds)

@@ -1,12 +1,9 @@
-"""A room for a bench of talking: a microphone, a loudspeaker, a user, and a recording with a side for each voice.
-
-PortAudio's devices on a null sink of PulseAudio, in which the machine's voice is the left channel and the user's the
-right one; the microphone hears both.
-"""
+"""A room for a bench of talking: a microphone, a loudspeaker, a user, and a recording with a side for each voice."""
 
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +24,7 @@ AUDIBLE = 3 / 32768  # below it is rounding
 ACROSS = 0.3  # the loudspeaker's voice at the microphone: 10 dB below the user's, as across a table
 # The machine's voice has noise of -64 dB under it, so that its last sample is heard in a pause, too.
 MARK = 20 / 32768
+PATIENCE_S = 5.0  # for a voice that is to be heard on a busy machine
 NOW_S = 0.05  # what was heard so lately is heard now
 SILENT_S = 0.5  # after so long nothing more comes of what was stopped
 
@@ -59,27 +57,41 @@ class Heard:
         return self.time_of(self.start + index)
 
 
-class Room:
-    """See the module; ``open_room`` opens it."""
+class Room(ABC):
+    """A microphone that hears both voices, a loudspeaker for the machine's, and what was heard of each."""
 
-    def __init__(self, pulse: PulseServer, recorder: Recorder) -> None:
-        self.told = "PortAudio on a null sink of PulseAudio"
-        self._pulse, self._recorder = pulse, recorder
+    told: str  # what its devices are
 
+    @abstractmethod
     def microphone(self) -> Source:
         """One that hears both voices."""
-        return Microphone("default", MonotonicClock())
 
+    @abstractmethod
     def speaker(self) -> AudioSink:
         """One for the machine's voice."""
-        return _AcrossTheTable("default")
+
+    @abstractmethod
+    def saying(self, speech: NDArray[np.float32], rate_hz: int) -> AbstractContextManager[None]:
+        """Meanwhile a user begins to speak float32 (n,); left once all was said."""
+
+    @abstractmethod
+    def recorded(self) -> NDArray[np.float32]:
+        """All that was heard until now at RATE_HZ, float32 (n, 2)."""
+
+    @abstractmethod
+    def time_of(self, place: int) -> int:
+        """When the sample at that place of the recording was played [ns]."""
+
+    @abstractmethod
+    def wait(self, ready: Callable[[], bool], limit_s: float) -> bool:
+        """Wait until that holds, judged whenever more was heard; False when it did not within the limit."""
 
     def heard(self, start: int = 0) -> Heard:
         """The recording from there on until now."""
-        return Heard(self._recorder.heard[start:], start, self._recorder.time_of)
+        return Heard(self.recorded()[start:], start, self.time_of)
 
-    def wait_heard(self, side: int, seconds: float) -> None:
-        """Wait until that voice is heard, so long after it was first; raises SensoriumError where it is not."""
+    def wait_heard(self, side: int, seconds: float) -> bool:
+        """Wait until that voice is heard, so long after it was first; False where it is not, or no more."""
         start = self.heard().place
 
         def ready() -> bool:
@@ -89,8 +101,7 @@ class Room:
                 return False
             return len(heard.samples) - last < NOW_S * RATE_HZ  # a busy machine may pause
 
-        if not self._recorder.wait(ready, LIMIT_S):
-            raise SensoriumError(f"nothing is heard of the {SINKS[side]} voice within {LIMIT_S:g} s")
+        return self.wait(ready, seconds + PATIENCE_S)
 
     def heard_until_silent(self, side: int, start: int) -> Heard:
         """The recording from there on, once that voice has fallen silent; raises SensoriumError where it does not."""
@@ -101,13 +112,30 @@ class Room:
             last = heard.last(side) or 0
             return heard.place >= until and len(heard.samples) - last >= SILENT_S * RATE_HZ
 
-        if not self._recorder.wait(ready, LIMIT_S):
+        if not self.wait(ready, LIMIT_S):
             raise SensoriumError(f"the {SINKS[side]} voice does not fall silent within {LIMIT_S:g} s")
         return self.heard(start)
 
+
+class PulseRoom(Room):
+    """PortAudio's devices on a null sink, in which the machine's voice is the left channel and the user's the right."""
+
+    told = "PortAudio on a null sink of PulseAudio"
+
+    def __init__(self, pulse: PulseServer, recorder: Recorder) -> None:
+        self._pulse, self._recorder = pulse, recorder
+
+    def microphone(self) -> Source:
+        """See Room."""
+        return Microphone("default", MonotonicClock())
+
+    def speaker(self) -> AudioSink:
+        """See Room."""
+        return AcrossTheTable("default")
+
     @contextmanager
     def saying(self, speech: NDArray[np.float32], rate_hz: int) -> Iterator[None]:
-        """Meanwhile a user begins to speak; left once all was said."""
+        """See Room."""
         player = self._pulse.start_playing(speech, rate_hz, SINKS[USER])
         try:
             yield
@@ -118,11 +146,23 @@ class Room:
                 player.kill()
                 player.wait()
 
+    def recorded(self) -> NDArray[np.float32]:
+        """See Room."""
+        return self._recorder.heard
 
-class _AcrossTheTable(LoudSpeaker):
+    def time_of(self, place: int) -> int:
+        """See Room."""
+        return self._recorder.time_of(place)
+
+    def wait(self, ready: Callable[[], bool], limit_s: float) -> bool:
+        """See Room."""
+        return self._recorder.wait(ready, limit_s)
+
+
+class AcrossTheTable(LoudSpeaker):
     """A loudspeaker on the other side of the table, whose every sample is heard."""
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: str = "default") -> None:
         super().__init__(wanted)
         self._dice = np.random.default_rng(0)
 
@@ -134,13 +174,16 @@ class _AcrossTheTable(LoudSpeaker):
 
 @contextmanager
 def open_room() -> Iterator[Room]:
-    """Raises SensoriumError where there is no PulseAudio."""
-    reason = why_not()
-    if reason is not None:
-        raise SensoriumError(f"there is no room to speak in: {reason}")
+    """PulseAudio's where it is installed, else a virtual one."""
+    if why_not() is not None:
+        from sensorium_apps.benches.virtual_room import VirtualRoom
+
+        with VirtualRoom() as room:
+            yield room
+        return
     with ExitStack() as stack:
         pulse = stack.enter_context(PulseServer())
         for sink, side in zip(SINKS, ("left", "right"), strict=True):
             pulse.add_side(sink, side)
         stack.enter_context(pulse.environment(SINKS[OWN]))
-        yield Room(pulse, stack.enter_context(Recorder(pulse, RATE_HZ, channels=2)))
+        yield PulseRoom(pulse, stack.enter_context(Recorder(pulse, RATE_HZ, channels=2)))
