@@ -56,8 +56,8 @@ def decide(waiting: Sequence[Request], cost: Cost, most: int, now_ns: int) -> tu
     it; one where too little is saved. Empty where nothing waits.
     """
     order = sorted(waiting, key=lambda request: (request.deadline_ns, request.id))
-    if not order:
-        return ()
+    if len(order) < 2 or most == 1:
+        return tuple(order[:1])
     alone = [request for request in order if request.group == order[0].group]
     kept = _met((), order, cost, now_ns)
     best, best_saved = tuple(alone[:1]), 0.0

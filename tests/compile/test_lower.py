@@ -8,6 +8,7 @@ import onnx
 import pytest
 import torch
 from tests.compile.small_models import SUBSETS, Small, Words, eager
+from tests.compile.tiny_recipe import recipe
 from torch import Tensor, nn
 
 from sensorium.backends import Graph, open_graph
@@ -17,6 +18,8 @@ from sensorium.shared import takes_batches
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable, backends, blocks, lower, missing, precisions
+from sensorium_compile.material import exportables
+from sensorium_compile.model.build import build_model
 
 SEEN, UNSEEN = 1, 2  # seeds
 LEAST_COSINE, LEAST_AGREEMENT = 0.99, 0.99
@@ -286,3 +289,9 @@ def test_a_module_that_counts_on_one_sample_is_refused_for_any_batch() -> None:
     graph = Exportable("one", One().eval(), {"sample": torch.zeros(1, 4)}, ("tokens",), "any")
     with pytest.raises(CompileError, match='leave batch = "any" out'):
         lower("onnxruntime", graph, "float32", Calibration())
+
+
+def test_a_recipe_lets_every_graph_take_any_batch() -> None:
+    tiny = recipe(("[head]", 'batch = "any"\n[head]'))
+    graphs = exportables(build_model(tiny, tiny.student, None).eval(), tiny)
+    assert {name: graph.batch for name, graph in graphs.items()} == dict.fromkeys(("vision", "audio", "fusion"), "any")
