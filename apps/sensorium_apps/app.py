@@ -7,6 +7,8 @@ import typer
 
 from sensorium_apps.commands import (
     bench,
+    bench_barge_in,
+    bench_batching,
     compare,
     compile_,
     demo,
@@ -66,6 +68,8 @@ app.command("run")(run.run)
 app.command("pull")(pull.pull)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
+bench.app.command("barge-in")(bench_barge_in.barge_in)
+bench.app.command("batching")(bench_batching.batching)
 app.add_typer(bench.app, name="bench")
 app.command("compile")(compile_.compile_)
 app.command("inspect")(inspect_.inspect_)

@@ -1,5 +1,7 @@
 """A session from command-line words: opened, watched, and ended when there is nothing more to come."""
 
+import queue
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ from sensorium.learned.config import ModelConfig, parse_config
 from sensorium.policy import PRIVATE, PrivacyPolicy
 from sensorium.samples import Sample
 from sensorium.session import Session, SessionSettings
+from sensorium.shared import SharedGraphs
 from sensorium.source import Source, SourceInfo, StandsBy, Wrapper
 from sensorium_apps.consent import Consenting, Typed
 from sensorium_apps.faces import CompanionFaces
@@ -168,9 +171,48 @@ class Live:
         return bool(self.sources) and all(source.ended for source in self.sources)
 
 
+def merged(running: Sequence[Live], seconds: float | None = None) -> Iterator[tuple[int, Event]]:
+    """The events of several sessions with the place of each, as they come, until all have ended."""
+    told: queue.SimpleQueue[tuple[int, Event | Exception | None]] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def read(place: int, one: Live) -> None:
+        ended: Exception | None = None
+        try:
+            for event in one.events(seconds):
+                if stop.is_set():
+                    return
+                if event is not None:
+                    told.put((place, event))
+        except Exception as err:  # it is the caller's
+            ended = err
+        told.put((place, ended))
+
+    readers = [threading.Thread(target=read, args=given, name="events", daemon=True) for given in enumerate(running)]
+    for reader in readers:
+        reader.start()
+    left = len(readers)
+    try:
+        while left:
+            place, item = told.get()
+            if isinstance(item, Exception):
+                raise item
+            if item is None:
+                left -= 1
+            else:
+                yield place, item
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+
+
 @contextmanager
-def live(inputs: Inputs) -> Iterator[Live]:
-    """Open the bundle, the sources and the speaker, run a session on them, and release all of it."""
+def live(inputs: Inputs, shared: SharedGraphs | None = None) -> Iterator[Live]:
+    """Open the bundle, the sources and the speaker, run a session on them, and release all of it.
+
+    ``shared``: the graphs of several sessions.
+    """
     clock = MonotonicClock()
     ladder = read_ladder(inputs.ladder) if inputs.ladder else None
     with ExitStack() as stack:
@@ -182,7 +224,7 @@ def live(inputs: Inputs) -> Iterator[Live]:
         sources = open_sources(inputs, clock, periods_ms(bundle), consent)
         speaker = None if inputs.speaker == NONE else open_speaker(inputs.speaker)
         reword = stack.enter_context(rewording()) if inputs.reword else None
-        parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword)
+        parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword, shared=shared)
         if parts.faces is None:
             parts = replace(parts, faces=CompanionFaces())
         for source in sources:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sensorium.policy import Kind
 from sensorium_devices.recording import Recorder
 
 HEARD = "/perception/heard"
+LOST = {"vision": "blind", "audio": "deaf"}  # what it is without each sense
 HEARTBEAT_NS = NS_PER_S  # a controller that hears nothing for longer must take us for dead
 FIELD_OF_VIEW_DEG = 60.0  # a webcam's usual horizontal angle
 # The first command whose words are in what was said; stopping goes first.
@@ -40,7 +41,7 @@ class Message:
     @property
     def kind(self) -> Kind:
         """What it is to a privacy policy."""
-        return "text" if self.topic == HEARD else "events"
+        return "text" if self.topic.endswith(HEARD) else "events"
 
     def to_json(self) -> str:
         """The message as one JSON line."""
@@ -66,12 +67,20 @@ class Rules:
     """From events to messages."""
 
     field_of_view_deg: float = FIELD_OF_VIEW_DEG
-    _why: dict[str, str] = field(default_factory=lambda: dict.fromkeys(("vision", "audio"), "not connected yet"))
+    senses: tuple[str, ...] = tuple(LOST)  # without which it is not safe
+    namespace: str = ""  # before every topic, as in ROS: /camera1
+    _why: dict[str, str] = field(init=False)
     _told_ns: int | None = None  # when the safety state was last told
     _obeyed: str | None = None  # a stop that a partial utterance has given already
 
+    def __post_init__(self) -> None:
+        self._why = dict.fromkeys(self.senses, "not connected yet")
+
     def take(self, event: Event) -> list[Message]:
         """The messages that this event leads to."""
+        return [replace(message, topic=f"{self.namespace}{message.topic}") for message in self._messages(event)]
+
+    def _messages(self, event: Event) -> list[Message]:
         if isinstance(event, HealthChanged):
             return self._judge(event)
         if isinstance(event, Utterance):
@@ -81,7 +90,7 @@ class Rules:
         return []
 
     def _judge(self, change: HealthChanged) -> list[Message]:
-        if change.modality not in ("vision", "audio"):
+        if change.modality not in self.senses:
             return []
         if change.state is State.LIVE:
             self._why.pop(change.modality, None)
@@ -91,7 +100,7 @@ class Rules:
 
     def _safety(self, at_ns: int) -> Message:
         self._told_ns = at_ns
-        lost = [word for modality, word in (("vision", "blind"), ("audio", "deaf")) if modality in self._why]
+        lost = [word for modality, word in LOST.items() if modality in self._why]
         data = {"state": " and ".join(lost) or "nominal", "reasons": dict(self._why)}
         return Message("/safety/state", at_ns, data)
 

@@ -48,7 +48,10 @@ class Material:
 def exportables(model: MultimodalModel, recipe: ModelRecipe) -> dict[str, Exportable]:
     """A model's graphs by name, the fusion last."""
     made = graphs_of(model, example_samples(recipe))
-    return {name: Exportable(name, module, inputs, outputs) for name, (module, inputs, outputs) in made.items()}
+    return {
+        name: Exportable(name, module, inputs, outputs, recipe.batch)
+        for name, (module, inputs, outputs) in made.items()
+    }
 
 
 def find_material(

@@ -184,6 +184,8 @@ class ModelRecipe(_Table):
     # For when a backend fails while a session runs, the smallest form of another one that passed the gate is packed
     # beside what ships. Not counted in a budget of size.
     fallback: Literal["none", "smallest"] = "none"
+    # Samples that a graph takes at once: any, for one runtime that serves several streams (SharedGraphs).
+    batch: Literal["one", "any"] = "one"
     parts: tuple[Name, ...] = ()  # ready parts beside the model, of those whose weights are pulled
 
     @property

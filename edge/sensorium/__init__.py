@@ -46,6 +46,7 @@ from sensorium.policy import FAITHFUL, PrivacyPolicy, read_policy
 from sensorium.replay import replay
 from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
 from sensorium.session import Parts, Session, SessionSettings
+from sensorium.shared import SharedGraphs
 from sensorium.source import AudioSink, Source, SourceInfo
 from sensorium.steps import Finding
 
@@ -90,6 +91,7 @@ __all__ = [
     "SensoriumError",
     "Session",
     "SessionSettings",
+    "SharedGraphs",
     "SinkError",
     "Source",
     "SourceError",

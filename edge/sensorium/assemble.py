@@ -14,6 +14,7 @@ from sensorium.jobs import Near, Workshop
 from sensorium.ladder import ROLE as LADDER_ROLE
 from sensorium.ladder import Rung, parse_ladder
 from sensorium.session import Parts
+from sensorium.shared import SharedGraphs
 from sensorium.veil import FaceFinder
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ def assemble(
     threads: int = 0,
     reword: Callable[[str], str] | None = None,
     hang_s: float | None = None,
+    shared: SharedGraphs | None = None,
 ) -> Parts:
     """Open every part of the bundle that a session uses; ``threads`` for each graph, 0 leaves it to the backend.
 
     ``look_for`` are the texts that percepts score; without any, the names that the bundle's own parts know.
     ``hang_s``: a graph whose run takes longer is replaced, where something else executes it; None: it is waited for.
+    ``shared``: graphs that other sessions have opened are not opened again, and run in batches with theirs.
     Raises BackendError or BundleError when a part is there and does not open.
     """
     # Here, so that a process that only reads bundles or replays its own encoders does not load them.
@@ -54,7 +57,7 @@ def assemble(
     from sensorium.encoders.text import TextEncoder
     from sensorium.encoders.vision import VisionEncoder
 
-    fallbacks = Fallbacks(hang_s)
+    fallbacks = Fallbacks(hang_s, shared)
 
     def opened(role: str, component: Callable[[Part, int], T]) -> T | None:
         part = bundle.find(role)

@@ -46,6 +46,11 @@ class EchoGuard:
             self._reference = joined[extra:]
             self._start_ns += extra * NS_PER_S // RATE_HZ
 
+    def stop(self, at_ns: int) -> None:
+        """What was to be played after ``at_ns`` is not: what comes next follows without it."""
+        with self._lock:
+            self._reference = self._reference[: max(0, int((at_ns - self._start_ns) * RATE_HZ // NS_PER_S))]
+
     def judge(self, chunk: AudioChunk) -> AudioChunk:
         """The chunk (at 16 kHz) with its ``echo`` share set."""
         self._heard = np.concatenate([self._heard, np.nan_to_num(chunk.samples)])[-WINDOW:]

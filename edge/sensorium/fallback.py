@@ -23,6 +23,7 @@ from sensorium.backends import Graph, open_graph
 from sensorium.bundle.manifest import GraphEntry, TensorSpec
 from sensorium.errors import BackendError
 from sensorium.samples import Array
+from sensorium.shared import SharedGraphs
 from sensorium.steps import Replaced
 
 log = logging.getLogger(__name__)
@@ -186,6 +187,7 @@ class Fallbacks:
     """Opens the graphs of a session, and keeps which of them can be replaced."""
 
     hang_s: float | None = None  # longest that a run may take
+    shared: SharedGraphs | None = None  # where other sessions run the same graphs
     backends: dict[str, str] = field(default_factory=dict)  # part/graph -> what executes it
     graphs: dict[str, FallbackGraph] = field(default_factory=dict)  # those that can be replaced
 
@@ -193,12 +195,13 @@ class Fallbacks:
         """The graph ``name`` (part/graph); one that nothing else executes is opened as it is."""
         forms = forms_of(entry)
         self.backends[name] = entry.backend
+        open_form = open_graph if self.shared is None else self.shared.open
         if len(forms) == 1:
-            return open_graph(entry, locate(entry.file), threads=threads)
+            return open_form(entry, locate(entry.file), threads=threads)
         files = {form.file: locate(form.file) for form in forms}
 
         def opener(form: GraphEntry) -> Graph:
-            return open_graph(form, files[form.file], threads=threads)
+            return open_form(form, files[form.file], threads=threads)
 
         graph = FallbackGraph(name, forms, opener, self.hang_s)
         self.graphs[name] = graph

@@ -69,6 +69,7 @@ class Voice:
         with self._lock:
             self._wanted = -1
             self._speaker.stop()
+            self._echo.stop(self._clock.now_ns())
 
     def close(self) -> None:
         """Fall silent and end the thread. Twice is fine."""
@@ -93,9 +94,10 @@ class Voice:
                 if not started and self._begin(reply_id):
                     self._report(Spoke(reply_id, "started"))
                     started = True
-                if self._wanted != reply_id:
-                    return "stopped", ""
-                self._echo.play(samples, self._synthesiser.rate_hz, self._clock.now_ns())
+                with self._lock:
+                    if self._wanted != reply_id:
+                        return "stopped", ""
+                    self._echo.play(samples, self._synthesiser.rate_hz, self._clock.now_ns())
                 self._speaker.write(samples)
             if started:
                 self._speaker.drain()

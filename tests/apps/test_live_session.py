@@ -6,7 +6,6 @@ higher and slower.
 """
 
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ import pytest
 import soxr
 from numpy.typing import NDArray
 from tests.devices.leaks import nothing_left_open
-from tests.devices.pulse import SINK, PulseServer, why_not
 
 from sensorium.assemble import assemble
 from sensorium.bundle import Bundle
@@ -33,52 +31,11 @@ from sensorium_devices.camera import Camera
 from sensorium_devices.images import read_image
 from sensorium_devices.loudspeaker import LoudSpeaker
 from sensorium_devices.microphone import Microphone
+from sensorium_devices.pulse import PulseServer, Recorder, why_not
 from sensorium_devices.virtual import MjpegServer
 
 LIMIT_S = 60.0  # for anything to happen: a slow machine with other tests beside this one
-RATE_HZ = 16_000
 USER_SPEED, USER_PITCH = 0.9, 1.18
-
-
-class Recorder:
-    """What a sink plays, by ``parec``; asking for 10 ms keeps the sink's own blocks short."""
-
-    def __init__(self, pulse: PulseServer, sink: str) -> None:
-        command = ["parec", "--raw", "--format=s16le", f"--rate={RATE_HZ}", "--channels=1"]
-        command += ["--latency-msec=10", f"--device={sink}.monitor"]
-        self._process = subprocess.Popen(
-            command, env=pulse.variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        self._pieces: list[bytes] = []
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._read, name="parec")
-        self._thread.start()
-
-    def __enter__(self) -> "Recorder":
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._pieces, LIMIT_S), "parec records nothing"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(10)
-        self._thread.join(10)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-    @property
-    def heard(self) -> NDArray[np.float32]:
-        """All until now, float32 (n,)."""
-        with self._changed:
-            data = b"".join(self._pieces)
-        return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32768
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        while data := self._process.stdout.read1(4096):  # type: ignore[attr-defined]
-            with self._changed:
-                self._pieces.append(data)
-                self._changed.notify_all()
 
 
 class AcrossTheTable(LoudSpeaker):
@@ -167,7 +124,7 @@ def test_a_spoken_question_is_answered_aloud_and_the_session_outlives_its_camera
     with nothing_left_open(), PulseServer() as pulse, pulse.environment(), MjpegServer(scene, 10) as camera:
         sources = [Camera(camera.url, clock), Microphone("default", clock)]
         with (
-            Recorder(pulse, SINK) as recorder,
+            Recorder(pulse) as recorder,
             Session(parts, sources, AcrossTheTable("default"), clock=clock) as session,
         ):
             talk = Talk(session, pulse, voice)

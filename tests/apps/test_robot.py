@@ -1,10 +1,15 @@
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from tests.apps.samples_of_events import health, percept, said, thing
+from tests.edge.tiny_model import write_bundle
+from typer.testing import CliRunner
 
 from sensorium.health import State
+from sensorium_apps.app import app
 from sensorium_apps.robot import McapSink, Message, Rules, bearing_deg, command
 from sensorium_devices.recording import Recording
 
@@ -81,3 +86,18 @@ def test_messages_go_to_mcap_under_their_topics(tmp_path: Path) -> None:
     assert [entry.topic for entry in entries] == ["/perception/detections", "/safety/state"]
     assert isinstance(entries[1].payload, bytes)
     assert json.loads(entries[1].payload)["state"] == "blind and deaf"
+
+
+def test_several_cameras_have_topics_of_their_own(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", ["vision"], any_batch=True)
+    stripes = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "wall.png"), stripes)
+    words = ["robot", "--bundle", str(bundle), "--mic", "none", "--seconds", "2"]
+    words += ["--camera", str(tmp_path / "wall.png"), "--camera", str(tmp_path / "wall.png"), "--camera", "missing.png"]
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == 0, ran.output
+    messages = [json.loads(line) for line in ran.stdout.splitlines()]
+    seen = {message["topic"] for message in messages if message["topic"].endswith("/detections")}
+    assert seen == {"/perception/detections", "/camera1/perception/detections"}
+    last = {message["topic"]: message["state"] for message in messages if message["topic"].endswith("/state")}
+    assert last == {"/safety/state": "deaf", "/camera1/safety/state": "nominal", "/camera2/safety/state": "blind"}

@@ -1,5 +1,6 @@
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -7,14 +8,18 @@ import onnx
 import pytest
 import torch
 from tests.compile.small_models import SUBSETS, Small, Words, eager
+from tests.compile.tiny_recipe import recipe
 from torch import Tensor, nn
 
 from sensorium.backends import Graph, open_graph
 from sensorium.bundle import GraphEntry
 from sensorium.samples import Array
+from sensorium.shared import takes_batches
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable, backends, blocks, lower, missing, precisions
+from sensorium_compile.material import exportables
+from sensorium_compile.model.build import build_model
 
 SEEN, UNSEEN = 1, 2  # seeds
 LEAST_COSINE, LEAST_AGREEMENT = 0.99, 0.99
@@ -258,3 +263,35 @@ def test_a_backend_that_is_not_installed_says_what_to_install(small: Small, monk
 def test_executorch_tells_what_runs_outside_of_the_delegate(drafts: Drafts) -> None:
     (note,) = drafts("executorch", "fusion", "float32").notes
     assert "aten.native_layer_norm x3" in note  # the fourth is of a constant
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("precision", ["float32", "int8-static"])
+def test_a_graph_for_any_batch_gives_each_sample_what_it_gives_it_alone(
+    backend: str, precision: str, small: Small, calibration: Calibration
+) -> None:
+    need(backend)
+    for name, exportable in small.exportables.items():
+        graph = opened(lower(backend, replace(exportable, batch="any"), precision, calibration))
+        assert takes_batches(graph)
+        feeds = small.feeds(UNSEEN, 3)[name]
+        together = graph.run({key: np.concatenate([feed[key] for feed in feeds]) for key in exportable.inputs})
+        for i, feed in enumerate(feeds):
+            for output, alone in graph.run(feed).items():
+                np.testing.assert_allclose(together[output][i : i + 1], alone, atol=1e-5, err_msg=f"{name} {output}")
+
+
+def test_a_module_that_counts_on_one_sample_is_refused_for_any_batch() -> None:
+    class One(nn.Module):
+        def forward(self, sample: Tensor) -> Tensor:
+            return sample.reshape(1, 4)
+
+    graph = Exportable("one", One().eval(), {"sample": torch.zeros(1, 4)}, ("tokens",), "any")
+    with pytest.raises(CompileError, match='leave batch = "any" out'):
+        lower("onnxruntime", graph, "float32", Calibration())
+
+
+def test_a_recipe_lets_every_graph_take_any_batch() -> None:
+    tiny = recipe(("[head]", 'batch = "any"\n[head]'))
+    graphs = exportables(build_model(tiny, tiny.student, None).eval(), tiny)
+    assert {name: graph.batch for name, graph in graphs.items()} == dict.fromkeys(("vision", "audio", "fusion"), "any")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.devices import pulse as pulse_server
 from tests.devices.helpers import counting
 from tests.devices.leaks import nothing_left_open
-from tests.devices.pulse import PulseServer
 
+from sensorium_devices import pulse as pulse_server
+from sensorium_devices.pulse import PulseServer
 from sensorium_devices.virtual import MjpegServer, WavStreamServer
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from tests.devices.helpers import number_of, read_until_lost
-from tests.devices.pulse import PulseServer
 
 from sensorium.capture import Capture, SourceChanged
 from sensorium.clock import MonotonicClock
@@ -23,6 +22,7 @@ from sensorium.stream import Stream
 from sensorium_devices.apart import Apart, Made, Plain
 from sensorium_devices.factory import open_camera, open_microphone
 from sensorium_devices.isolate import Isolate
+from sensorium_devices.pulse import PulseServer
 from sensorium_devices.virtual import MjpegServer
 
 pytestmark = pytest.mark.usefixtures("no_leaks")

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from tests.devices.helpers import read_all, read_until_lost
 from tests.devices.leaks import nothing_left_open
-from tests.devices.pulse import PulseServer, why_not
 
 from sensorium.clock import MonotonicClock
 from sensorium.errors import SinkError, SourceError
 from sensorium_devices.listing import list_devices
 from sensorium_devices.loudspeaker import LoudSpeaker
 from sensorium_devices.microphone import Microphone
+from sensorium_devices.pulse import PulseServer, why_not
 
 CLOCK = MonotonicClock()
 BEEP = (0.5 * np.sin(2 * np.pi * 1_000 * np.arange(8_000) / 16_000)).astype(np.float32)  # half a second

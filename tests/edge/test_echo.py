@@ -56,3 +56,12 @@ def test_silence_and_nan_are_no_echo() -> None:
 
 def test_what_is_unlike_the_reference_is_hardly_explained_by_it() -> None:
     assert explained(_voice(4)[:4096], _voice(5)[:14_000]) < 0.5
+
+
+def test_what_was_hushed_is_no_reference_for_what_is_said_next() -> None:
+    guard = EchoGuard()
+    guard.play(_voice(1, seconds=10), RATE_HZ, at_ns=0)
+    guard.stop(NS_PER_S)
+    guard.play(_voice(2), RATE_HZ, at_ns=NS_PER_S * 3 // 2)
+    heard = np.concatenate([_voice(1, seconds=10)[:RATE_HZ], np.zeros(RATE_HZ // 2, np.float32), _voice(2)])
+    assert np.median(_judge(guard, 0.3 * heard)[60:]) > 0.8

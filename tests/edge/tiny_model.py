@@ -38,10 +38,12 @@ def write_bundle(
     config: Mapping[str, Any] | None = None,
     small: bool = False,
     ladder: Mapping[str, Any] | None = None,
+    any_batch: bool = False,
 ) -> Path:
     """A bundle of a model of these modalities; ``broken``: graph -> ``raises`` (on what is bright) or ``nan``.
 
     ``small``: with a variant that takes pictures of another size and sees colours half as strong.
+    ``any_batch``: its graphs take any number of samples at once.
     """
     broken = broken or {}
     entries, files = {}, {}
@@ -49,6 +51,8 @@ def write_bundle(
         file = f"colours/{name}.onnx"
         graph = _fusion(modalities) if name == "fusion" else _encoder(name)
         _spoil(graph, broken.get(name, ""))
+        for value in (*graph.input, *graph.output) if any_batch else ():
+            value.type.tensor_type.shape.dim[0].dim_param = "rows"
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
         onnx.checker.check_model(model)
         files[file] = bytes(model.SerializeToString(deterministic=True))
@@ -101,7 +105,7 @@ def _encoder(name: str, shape: tuple[int, ...] | None = None, strength: float = 
         name,
         [helper.make_tensor_value_info("sample", dtype, shape or SHAPES[name])],
         [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, (1, 1, 3))],
-        [*constants, _const("shape", np.array([1, 1, 3])), _const("strength", np.float32(strength))],
+        [*constants, _const("shape", np.array([-1, 1, 3])), _const("strength", np.float32(strength))],
     )
 
 
@@ -159,7 +163,7 @@ def _fusion(modalities: Sequence[str]) -> onnx.GraphProto:
         [helper.make_tensor_value_info("colour", TensorProto.FLOAT, (1, 3))],
         [
             *places,
-            _const("flat", np.array([1, 3])),
+            _const("flat", np.array([-1, 3])),
             _const("gain", np.float32(GAIN)),
             _const("prior", np.array([PRIOR], np.float32)),
         ],
@@ -198,7 +202,7 @@ def _specs(values: Sequence[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
         TensorSpec(
             name=v.name,
             dtype="int64" if v.type.tensor_type.elem_type == TensorProto.INT64 else "float32",
-            shape=tuple(d.dim_value for d in v.type.tensor_type.shape.dim),
+            shape=tuple(d.dim_value or -1 for d in v.type.tensor_type.shape.dim),
         )
         for v in values
     )

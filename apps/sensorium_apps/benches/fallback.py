@@ -36,7 +36,7 @@ def fallback(path: Path, rounds: int) -> dict[str, Any]:
 def _compare(part: Part, name: str, golden: Mapping[str, Array], rounds: int) -> dict[str, Any]:
     bare = part.graph(name, threads=1)
     replaceable = FallbackGraph(f"{part.name}/{name}", (part.entry.graphs[name],), lambda _: bare)
-    feeds = _feeds(f"{part.name}/{name}/", bare, golden)
+    feeds = example(f"{part.name}/{name}/", bare, golden)
     times: dict[str, list[float]] = {"bare": [], "replaceable": []}
     for n in range(-WARM_UP, rounds):
         runs: list[tuple[str, Graph]] = [("bare", bare), ("replaceable", replaceable)]
@@ -63,7 +63,7 @@ def _timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _feeds(prefix: str, graph: Graph, golden: Mapping[str, Array]) -> dict[str, Array]:
+def example(prefix: str, graph: Graph, golden: Mapping[str, Array]) -> dict[str, Array]:
     """The inputs of the first golden case."""
     cases = sorted({key.removeprefix(prefix).split("/")[0] for key in golden if key.startswith(prefix)})
     if cases:

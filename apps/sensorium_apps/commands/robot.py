@@ -11,7 +11,13 @@ from sensorium_apps import options
 
 def robot(
     bundle: options.Bundle = None,
-    camera: options.Camera = "0",
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Index, address, file, folder of pictures, or none; default 0. May be repeated: each has a session of "
+            "its own on the same graphs, and from the second one on topics begin with /camera1, /camera2 ..."
+        ),
+    ] = None,
     mic: options.Mic = "default",
     text: options.Text = "none",
     speaker: options.Speaker = "none",
@@ -27,17 +33,25 @@ def robot(
     Example:
 
       sensorium robot --camera 0 --mcap drive.mcap
+
+      sensorium robot --camera 0 --camera 2 --camera 4 --camera 6
     """
-    from sensorium_apps.live import Inputs, live
+    from sensorium.shared import SharedGraphs
+    from sensorium_apps.live import Inputs, live, merged
     from sensorium_apps.robot import McapSink, Rules
 
-    rules, policy = Rules(fov), options.policy(privacy)
+    first, *others = camera or ["0"]
+    policy = options.policy(privacy)
+    rules = [Rules(fov), *(Rules(fov, ("vision",), f"/camera{place}") for place, _ in enumerate(others, 1))]
+    told = [Inputs(bundle, first, mic, text, speaker, threads=threads, faults=tuple(fault or ()), privacy=policy)]
+    told += [Inputs(bundle, other, threads=threads, privacy=policy) for other in others]
+    shared = SharedGraphs() if others else None
     with ExitStack() as stack:
         sink = stack.enter_context(closing(McapSink(mcap, policy.keep_days))) if mcap else None
-        inputs = Inputs(bundle, camera, mic, text, speaker, threads=threads, faults=tuple(fault or ()), privacy=policy)
-        running = stack.enter_context(live(inputs))
-        for event in running.events(seconds):
-            for message in rules.take(event) if event is not None else ():
+        running = [stack.enter_context(live(inputs, shared)) for inputs in told]
+        consent = running[0].session.privacy  # what is typed and said goes to the first
+        for place, event in merged(running, seconds):
+            for message in rules[place].take(event):
                 typer.echo(message.to_json())
-                if sink and running.session.privacy.keeps(message.kind):
+                if sink and consent.keeps(message.kind):
                     sink.write(message)

@@ -116,6 +116,7 @@ class Lowering:
         """One graph, from the cache where it was lowered before."""
         given: dict[str, JsonValue] = {"student": self.digest, "backend": backend, "graph": name}
         given |= {"precision": precision, "keep": list(keep)}
+        given |= {"batch": batch} if (batch := self.graphs[name].batch) != "one" else {}
 
         def make(folder: Path) -> None:
             draft = lower(backend, self.graphs[name], precision, self._calibration, keep)

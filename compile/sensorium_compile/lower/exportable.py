@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ _DTYPES: dict[torch.dtype, DType] = {
     torch.uint8: "uint8",
     torch.bool: "bool",
 }
+Batch: TypeAlias = Literal["one", "any"]  # samples that a graph takes at once
+
 MOST_BLOCKS = 16  # a search lowers and measures once per block
 
 
@@ -37,6 +40,7 @@ class Exportable:
     module: nn.Module
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
+    batch: Batch = "one"  # any: for the backends that can, ONNX Runtime and OpenVINO
 
     def check(self, keep: Collection[str]) -> None:
         """Raises CompileError: training mode, a weight that is not finite, or a block that does not exist."""

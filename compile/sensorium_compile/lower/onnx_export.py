@@ -12,7 +12,7 @@ from sensorium_compile.convert.graph import IR_VERSION, OPSET
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.constants import fold_constants
 from sensorium_compile.lower.exportable import Exportable, unwrapped
-from sensorium_compile.lower.program import exported_program, quiet, unsupported
+from sensorium_compile.lower.program import batched_program, exported_program, quiet, unsupported
 
 _SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter keeps the path of modules of a node
 
@@ -31,12 +31,12 @@ _exports: WeakKeyDictionary[Exportable, OnnxExport] = WeakKeyDictionary()
 def export_onnx(graph: Exportable, backend: str) -> OnnxExport:
     """The graph as ONNX; remembered for each Exportable. Raises CompileError naming the operator that ONNX lacks."""
     if graph not in _exports:
-        program = exported_program(graph)
+        program = exported_program(graph) if graph.batch == "one" else batched_program(graph)
         with quiet(), torch.no_grad():
             try:
                 made = torch.onnx.export(
                     program,
-                    tuple(graph.inputs.values()),
+                    program.example_inputs[0],
                     dynamo=True,
                     opset_version=OPSET,
                     external_data=False,

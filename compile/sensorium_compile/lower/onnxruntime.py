@@ -7,6 +7,7 @@ from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.onnx_quantizer import ONNXQuantizer
 from onnxruntime.quantization.quant_utils import QuantizationMode
 
+from sensorium.bundle import TensorSpec
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.lower.calibration import Calibration
 from sensorium_compile.lower.exportable import Exportable
@@ -28,7 +29,7 @@ def lower(
     graph: Exportable, precision: str, calibration: Calibration, keep: Collection[str] = (), backend: str = NAME
 ) -> GraphDraft:
     """The graph as .onnx. ``int8-mixed`` is static convolutions with dynamic linear layers."""
-    inputs, outputs = graph.specs()
+    inputs, outputs = (tuple(_any_rows(graph, spec) for spec in specs) for specs in graph.specs())
     return GraphDraft(
         model=_as_bytes(_lowered(graph, precision, calibration, keep, backend)),
         precision=precision,
@@ -37,6 +38,10 @@ def lower(
         outputs=outputs,
         tools=TOOLS,
     )
+
+
+def _any_rows(graph: Exportable, spec: TensorSpec) -> TensorSpec:
+    return spec if graph.batch == "one" else spec.model_copy(update={"shape": (-1, *spec.shape[1:])})
 
 
 def _lowered(

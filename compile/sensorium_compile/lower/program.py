@@ -43,6 +43,20 @@ def exported_program(graph: Exportable) -> ExportedProgram:
     return _programs[graph]
 
 
+def batched_program(graph: Exportable) -> ExportedProgram:
+    """The same with any number of samples at once. Raises CompileError where the module counts on one."""
+    rows = torch.export.Dim("batch")
+    pairs = tuple(torch.cat([tensor, tensor]) for tensor in graph.inputs.values())  # of one, torch makes a constant
+    with quiet(), torch.no_grad():
+        try:
+            return torch.export.export(folded(graph), pairs, dynamic_shapes=(tuple({0: rows} for _ in pairs),))
+        except Exception as err:  # torch.export raises many kinds
+            raise CompileError(
+                f"graph {graph.name} cannot take any number of samples: {first_line(err)}; "
+                'take the size of the batch from the input, or leave batch = "any" out'
+            ) from err
+
+
 def unsupported(graph: Exportable, backend: str, program: ExportedProgram, err: BaseException) -> CompileError:
     """The error for an operator that ``backend`` lacks: which one, in which layer, what to do."""
     reasons = [str(e) for e in _chain(err)][::-1]  # the root cause first

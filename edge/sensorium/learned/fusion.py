@@ -39,7 +39,7 @@ class FusionGraph:
             raise BundleError(f"the fusion graph takes {sorted(shapes)}; the model has {sorted(wanted)}")
         if not set(config.heads) <= heads:
             raise BundleError(f"the fusion graph gives {sorted(heads)}; the model has heads {sorted(config.heads)}")
-        self._zeros = {name: np.zeros(shapes[name], np.float32) for name in config.modalities}
+        self._zeros = {name: np.zeros((1, *shapes[name][1:]), np.float32) for name in config.modalities}
 
     def run(self, tokens: Mapping[str, Tokens]) -> dict[str, Array]:
         """Every head's output (n,) from the tokens of the modalities that are there; raises BackendError."""

@@ -62,7 +62,8 @@ def _fitting(modality: str, spec: InputSpec, graph: Graph) -> tuple[str, str]:
             f"the {modality} graph has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; allowed: one each"
         )
     taken, wanted = graph.inputs[0], (tensor_dtype(spec), spec.shape)
-    if (taken.dtype, taken.shape) != wanted:
+    one = (1, *taken.shape[1:]) if taken.shape[:1] == (-1,) else taken.shape  # of a graph that takes batches
+    if (taken.dtype, one) != wanted:
         raise BundleError(
             f"the {modality} graph takes {taken.dtype} {taken.shape}, its spec is {wanted[0]} {wanted[1]}; "
             f"compile the bundle again"
