@@ -218,7 +218,14 @@ def _ladder_lines(told: dict[str, Any]) -> list[str]:
             f"{one['under_behind_p95_ms']:.0f} ms behind; deadline {'kept' if one['kept'] else 'missed'}, "
             f"deepest {one['deepest']}, {back}, changes {one['apart_s']:.1f} s apart or more"
         )
-    return [*lines, f"a thread that only sleeps is {told['floor']['sleeping_thread_p95_ms']:.0f} ms late in that load"]
+    floor = told["floor"]
+    lines.append(
+        f"a thread that only sleeps is {floor['sleeping_thread_before_p95_ms']:.0f} ms late (p95) without any load of "
+        f"ours, {floor['sleeping_thread_p95_ms']:.0f} ms under the hog"
+    )
+    if told["busy_before"]:
+        lines.append("others kept this machine busy before it began: run it again on a quiet one to judge the ladder")
+    return lines
 
 
 def _fallback_lines(told: dict[str, Any]) -> list[str]:
