@@ -12,6 +12,7 @@ from sensorium.bundle import Bundle
 from sensorium.clock import Clock, MonotonicClock
 from sensorium.errors import BundleError, SourceError, unknown
 from sensorium.events import Event, HealthChanged, Percept, Reply, Speech, Utterance
+from sensorium.fallback import Patience
 from sensorium.health import State
 from sensorium.ladder import read_ladder
 from sensorium.learned.config import ModelConfig, parse_config
@@ -173,7 +174,7 @@ def live(inputs: Inputs) -> Iterator[Live]:
         sources = open_sources(inputs, clock, periods_ms(bundle))
         speaker = None if inputs.speaker == NONE else open_speaker(inputs.speaker)
         reword = stack.enter_context(rewording()) if inputs.reword else None
-        parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword)
+        parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword, patience=Patience())
         for source in sources:
             if source.modality not in (*parts.encoders, "vision", "audio"):
                 raise BundleError(f"{bundle.path}: {unknown('modality', source.modality, parts.encoders)}")

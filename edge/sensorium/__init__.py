@@ -36,6 +36,7 @@ from sensorium.events import (
     to_json,
 )
 from sensorium.evidence import Evidence, Phrase
+from sensorium.fallback import Patience
 from sensorium.fusion import Fusion
 from sensorium.health import Health, State
 from sensorium.jobs import Workshop
@@ -69,6 +70,7 @@ __all__ = [
     "Line",
     "MonotonicClock",
     "Parts",
+    "Patience",
     "Percept",
     "Phrase",
     "Reading",

@@ -8,7 +8,7 @@ from sensorium.bundle import Bundle, Part
 from sensorium.encoders import Encoder
 from sensorium.errors import BundleError, LadderError
 from sensorium.evidence import EvidenceFusion
-from sensorium.fallback import Fallbacks
+from sensorium.fallback import Fallbacks, Patience
 from sensorium.fusion import Fusion, OpenVocabulary
 from sensorium.jobs import Near, Workshop
 from sensorium.ladder import ROLE as LADDER_ROLE
@@ -32,12 +32,13 @@ def assemble(
     look_for: Sequence[str] = (),
     threads: int = 0,
     reword: Callable[[str], str] | None = None,
-    hang_s: float | None = None,
+    patience: Patience | None = None,
 ) -> Parts:
     """Open every part of the bundle that a session uses; ``threads`` for each graph, 0 leaves it to the backend.
 
     ``look_for`` are the texts that percepts score; without any, the names that the bundle's own parts know.
-    ``hang_s``: a graph whose run takes longer is replaced, where something else executes it; None: it is waited for.
+    ``patience``: a graph whose run takes longer is replaced, where something else executes it, else fails; None: it is
+    waited for, as a replay must.
     Raises BackendError or BundleError when a part is there and does not open.
     """
     # Here, so that a process that only reads bundles or replays its own encoders does not load them.
@@ -53,7 +54,7 @@ def assemble(
     from sensorium.encoders.text import TextEncoder
     from sensorium.encoders.vision import VisionEncoder
 
-    fallbacks = Fallbacks(hang_s)
+    fallbacks = Fallbacks(patience)
 
     def opened(role: str, component: Callable[[Part, int], T]) -> T | None:
         part = bundle.find(role)

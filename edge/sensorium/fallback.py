@@ -1,15 +1,18 @@
-"""Another backend for a graph whose backend raises, gives NaN, or (where a limit is set) hangs while a session runs.
+"""Another backend for a graph whose backend raises, gives NaN, or (where there is patience to lose) hangs.
 
 What else can execute a graph: its ``fallback`` in the bundle, and, for an .onnx file, the other backend that reads it,
 where that is installed. It is opened when it is first needed.
 
 A run that hangs can only be left behind where it has a thread of its own. Handing each run over to one costs two waits
-for the processor: microseconds on an idle machine, milliseconds on a busy one. So there is no limit unless one is set.
+for the processor: microseconds on an idle machine, milliseconds on a busy one. So only graphs are guarded whose runs
+take so long that this is nothing to them, which their first runs tell.
 """
 
+import contextlib
 import logging
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,10 +30,27 @@ from sensorium.steps import Replaced
 
 log = logging.getLogger(__name__)
 
+TRIALS = 5  # runs after which it is known how long one takes
+HALVES = 2  # a limit is waited for in halves: who was stopped or asleep meanwhile has the second one to go on
+
 ONNX_BACKENDS = ("onnxruntime", "openvino")  # each reads .onnx files
 
 Opener = Callable[[GraphEntry], Graph]
 Tensors = Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a run may take before it counts as hung. Generous, for what was replaced stays so."""
+
+    first_s: float = 60.0  # the first run, in which a driver may compile
+    least_s: float = 10.0  # any other: a machine that swaps, or runs thirty other things, is no reason
+    factor: float = 20.0  # of the longest run so far, where that is more
+    guarded_from_s: float = 0.01  # graphs whose runs are shorter are not guarded: handing over 0.03 ms is 0.3% of it
+
+    def limit_s(self, longest_s: float | None) -> float:
+        """For the next run, after the longest so far; None: it is the first."""
+        return self.first_s if longest_s is None else max(self.least_s, self.factor * longest_s)
 
 
 class FallbackGraph:
@@ -39,14 +59,16 @@ class FallbackGraph:
     An input on which every form fails is the caller's: nothing is replaced then. One thread at a time runs it.
     """
 
-    def __init__(self, name: str, forms: Sequence[GraphEntry], opener: Opener, hang_s: float | None = None) -> None:
-        """``name``: part/graph; ``hang_s``: longest that a run may take, None: any time.
+    def __init__(
+        self, name: str, forms: Sequence[GraphEntry], opener: Opener, patience: Patience | None = None
+    ) -> None:
+        """``name``: part/graph; ``patience``: how long a run may take, None: any time.
 
         Opens the first form that does; raises the first one's BackendError where none does.
         """
         self.inputs: tuple[TensorSpec, ...] = forms[0].inputs
         self.outputs: tuple[TensorSpec, ...] = forms[0].outputs
-        self._name, self._forms, self._opener, self._hang_s = name, forms, opener, hang_s
+        self._name, self._forms, self._opener, self._patience = name, forms, opener, patience
         self._opened: dict[int, _Bare | _Worker | str] = {}  # by place: ready to run, or why not
         self._untold: list[Replaced] = []
         self._listener: Callable[[Replaced], None] = self._untold.append
@@ -113,7 +135,8 @@ class FallbackGraph:
         if place not in self._opened:
             try:
                 graph = self._opener(self._forms[place])
-                self._opened[place] = _Bare(graph) if self._hang_s is None else _Worker(self._name, graph, self._hang_s)
+                patience = self._patience
+                self._opened[place] = _Bare(graph) if patience is None else _Worker(self._name, graph, patience)
             except BackendError as err:
                 self._opened[place] = str(err)
         return self._opened[place]
@@ -139,10 +162,16 @@ class _Bare:
 
 
 class _Worker:
-    """An opened graph with a thread of its own to run it, which is left behind where it does not return."""
+    """An opened graph with a thread of its own to run it, which is left behind where it does not return.
 
-    def __init__(self, name: str, graph: Graph, limit_s: float) -> None:
-        self._limit_s = limit_s
+    One whose runs turn out to be short goes on without.
+    """
+
+    def __init__(self, name: str, graph: Graph, patience: Patience) -> None:
+        self._graph, self._patience = graph, patience
+        self._took_s: list[float] = []  # by the first runs
+        self._longest_s: float | None = None
+        self._guarded = True
         self._asked: queue.SimpleQueue[Tensors | None] = queue.SimpleQueue()
         self._made: queue.SimpleQueue[dict[str, Array] | Exception] = queue.SimpleQueue()
         given = (graph, self._asked, self._made)
@@ -150,14 +179,29 @@ class _Worker:
         weakref.finalize(self, self._asked.put, None).atexit = False  # the thread ends with the graph
 
     def run(self, feeds: Tensors) -> dict[str, Array]:
+        if not self._guarded:
+            return self._graph.run(feeds)
+        began_s = time.monotonic()
         self._asked.put(feeds)
-        try:
-            made = self._made.get(timeout=self._limit_s)
-        except queue.Empty:
-            raise _HungError from None
+        made = self._wait(self._patience.limit_s(self._longest_s))
+        self._note(time.monotonic() - began_s)
         if isinstance(made, Exception):
             raise made
         return made
+
+    def _wait(self, limit_s: float) -> dict[str, Array] | Exception:
+        for _ in range(HALVES):
+            with contextlib.suppress(queue.Empty):
+                return self._made.get(timeout=limit_s / HALVES)
+        raise _HungError
+
+    def _note(self, took_s: float) -> None:
+        self._longest_s = max(took_s, self._longest_s or 0.0)
+        if len(self._took_s) < TRIALS:
+            self._took_s.append(took_s)
+            if len(self._took_s) == TRIALS and min(self._took_s) < self._patience.guarded_from_s:
+                self._guarded = False
+                self._asked.put(None)
 
 
 def _serve(
@@ -185,22 +229,22 @@ def _has_nan(array: Array) -> bool:
 class Fallbacks:
     """Opens the graphs of a session, and keeps which of them can be replaced."""
 
-    hang_s: float | None = None  # longest that a run may take
+    patience: Patience | None = None  # with runs; None: for ever
     backends: dict[str, str] = field(default_factory=dict)  # part/graph -> what executes it
-    graphs: dict[str, FallbackGraph] = field(default_factory=dict)  # those that can be replaced
+    graphs: dict[str, FallbackGraph] = field(default_factory=dict)  # those that can be replaced, or must not hang
 
     def open(self, name: str, entry: GraphEntry, locate: Callable[[str], Path | bytes], threads: int) -> Graph:
-        """The graph ``name`` (part/graph); one that nothing else executes is opened as it is."""
+        """The graph ``name`` (part/graph); one that cannot be replaced and may hang is opened as it is."""
         forms = forms_of(entry)
         self.backends[name] = entry.backend
-        if len(forms) == 1:
+        if len(forms) == 1 and self.patience is None:
             return open_graph(entry, locate(entry.file), threads=threads)
         files = {form.file: locate(form.file) for form in forms}
 
         def opener(form: GraphEntry) -> Graph:
             return open_graph(form, files[form.file], threads=threads)
 
-        graph = FallbackGraph(name, forms, opener, self.hang_s)
+        graph = FallbackGraph(name, forms, opener, self.patience)
         self.graphs[name] = graph
         return graph
 

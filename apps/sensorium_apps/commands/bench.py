@@ -40,7 +40,7 @@ def stall(
     cycles: Annotated[int, typer.Option(min=1, help="Reads that block.")] = 100,
     hours: Annotated[float, typer.Option(min=0.01, help="Virtual time in which nothing is wrong.")] = 1.0,
     data: Annotated[
-        Path | None, typer.Option(help="A folder of real photos and sounds for it; else they are synthesised.")
+        Path | None, typer.Option(help="A folder of real photos, sounds and videos for it; else they are synthesised.")
     ] = None,
 ) -> None:
     """How soon a read that never returns is found, and false alarms in an hour of virtual time.
@@ -139,9 +139,11 @@ def ladder(
 def fallback(
     json: Json = None,
     bundle: options.Bundle = None,
-    rounds: Annotated[int, typer.Option(min=10, help="Runs of each graph, bare and replaceable in turn.")] = 200,
+    rounds: Annotated[
+        int, typer.Option(min=10, help="Runs of each graph, bare, replaceable and guarded in turn.")
+    ] = 200,
 ) -> None:
-    """What it costs that a graph can be replaced while it runs: every graph of a bundle, bare and replaceable.
+    """What it costs that a graph can be replaced while it runs, and that live commands guard it against hanging.
 
     Example:
 
@@ -231,7 +233,8 @@ def _ladder_lines(told: dict[str, Any]) -> list[str]:
 def _fallback_lines(told: dict[str, Any]) -> list[str]:
     return [
         f"{name:28} bare {one['bare_ms']:8.3f} ms, replaceable {one['replaceable_ms']:8.3f} ms, "
-        f"ratio {one['ratio']:.3f} ({one['spread'][0]:.3f} to {one['spread'][1]:.3f})"
+        f"ratio {one['ratio']:.3f} ({one['spread'][0]:.3f} to {one['spread'][1]:.3f}), guarded "
+        f"{one['guarded_ratio']:.3f} ({one['guarded_spread'][0]:.3f} to {one['guarded_spread'][1]:.3f})"
         for name, one in told["figures"].items()
     ]
 
