@@ -12,7 +12,7 @@ from sensorium.bundle import Bundle
 from sensorium.clock import Clock, MonotonicClock
 from sensorium.errors import BundleError, SourceError, unknown
 from sensorium.events import Event, HealthChanged, Percept, Reply, Speech, Utterance
-from sensorium.fallback import Patience
+from sensorium.guard import Patience
 from sensorium.health import State
 from sensorium.ladder import read_ladder
 from sensorium.learned.config import ModelConfig, parse_config

@@ -36,8 +36,8 @@ from sensorium.events import (
     to_json,
 )
 from sensorium.evidence import Evidence, Phrase
-from sensorium.fallback import Patience
 from sensorium.fusion import Fusion
+from sensorium.guard import Patience
 from sensorium.health import Health, State
 from sensorium.jobs import Workshop
 from sensorium.ladder import Readings, Rung, read_ladder

@@ -8,8 +8,9 @@ from sensorium.bundle import Bundle, Part
 from sensorium.encoders import Encoder
 from sensorium.errors import BundleError, LadderError
 from sensorium.evidence import EvidenceFusion
-from sensorium.fallback import Fallbacks, Patience
+from sensorium.fallback import Fallbacks
 from sensorium.fusion import Fusion, OpenVocabulary
+from sensorium.guard import Patience
 from sensorium.jobs import Near, Workshop
 from sensorium.ladder import ROLE as LADDER_ROLE
 from sensorium.ladder import Rung, parse_ladder

@@ -13,12 +13,17 @@ from sensorium import fallback
 from sensorium.assemble import assemble
 from sensorium.backends import Graph
 from sensorium.bundle import Bundle, FallbackEntry, GraphEntry, TensorSpec
+from sensorium.clock import NS_PER_MS, MonotonicClock
 from sensorium.errors import BackendError, RecordingError
-from sensorium.events import BackendChanged, Percept, to_json
-from sensorium.fallback import TRIALS, FallbackGraph, Patience, forms_of
+from sensorium.events import BackendChanged, Guess, Percept, to_json
+from sensorium.fallback import FallbackGraph, forms_of
+from sensorium.guard import TRIALS, Lane, Patience
+from sensorium.jobs import Workshop
 from sensorium.replay import Taken, describe, replay
-from sensorium.samples import Array
-from sensorium.steps import Replaced
+from sensorium.samples import Array, Sample
+from sensorium.session import Parts, Session
+from sensorium.steps import Finding, Replaced
+from sensorium_devices.synthetic import synthetic_camera
 
 SPECS = (TensorSpec(name="x", dtype="float32", shape=(1,)),)
 SHORT = Patience(first_s=0.05, least_s=0.05, guarded_from_s=0)
@@ -142,6 +147,55 @@ def test_a_graph_whose_runs_are_short_goes_on_without_a_thread() -> None:
 
     assert on(Patience(guarded_from_s=1000.0)) == [False] * TRIALS + [True] * 2
     assert on(Patience(guarded_from_s=0.0)) == [False] * (TRIALS + 2)
+
+
+class Seeing:
+    """An encoder around one graph."""
+
+    modality = "vision"
+
+    def __init__(self, graph: FallbackGraph) -> None:
+        self._graph = graph
+
+    def encode(self, sample: Sample) -> Finding:
+        name = str(value(self._graph))
+        return Finding("vision", sample.captured_ns, names=(Guess(name, 0.9),))
+
+
+def test_a_session_replaces_the_thread_of_an_encoder_whose_graph_hangs_and_goes_on(hanging: Hanging) -> None:
+    graph, _, _ = made(hanging, gives(2), patience=SHORT)
+    parts = Parts({"vision": Seeing(graph)}, None, Workshop(), replaceable={"model/vision": graph})
+    camera = synthetic_camera(MonotonicClock(), 20 * NS_PER_MS)
+    with Session(parts, [camera]) as session:
+        told = []
+        for event in session:
+            told.append(event)
+            if isinstance(event, Percept) and event.scene:
+                break
+        hanging.let_go.set()  # what was left behind returns, and is of no more account
+        left, instead = [thread for thread in session._threads if thread.name == "encode-vision"]
+        left.join(20)
+        assert not left.is_alive()
+        assert instead.is_alive()
+    (change,) = [event for event in told if isinstance(event, BackendChanged)]
+    assert change.cause == "one does not return from model/vision"
+    assert told[-1].scene[0].name == "2.0"
+
+
+def test_a_run_is_judged_by_looks_and_a_new_one_is_looked_at_anew() -> None:
+    lane, looks = Lane(period_s=1.0), [False] * 3
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        looks.extend(lane.look() for _ in range(9))  # the first one sees it for the first time
+        return dict(feeds)
+
+    graph, told, _ = made(Fake(run), patience=Patience(first_s=9.0, least_s=9.0))
+    threads = threading.active_count()
+    with lane:
+        for _ in range(3):
+            graph.run(FEEDS)
+    assert threading.active_count() == threads
+    assert (any(looks), told, lane.lost) == (False, [], False)
 
 
 def test_a_graph_that_nothing_else_executes_fails_instead_of_hanging(

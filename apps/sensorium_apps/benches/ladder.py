@@ -41,7 +41,7 @@ BEHIND_MS = 500.0  # ... and of a sample until it is known what it shows
 FPS = 30
 CALM_S = 5.0  # between two changes, at least
 COOL_C, HOT_C = 55.0, 90.0
-SETTLE_S = 10.0  # after a load began: the window of lateness, and the first stay
+SETTLE_S = 17.0  # after a load began: a window of lateness, and a stay on each of three rungs, as far as it may go down
 WORK_S = 0.06  # of a core for each picture, as a detector takes; a quarter of it for the small variant
 BACK_S = 120.0  # by when it must be back at the top: from calm readings in 8 s a rung, after a minute from others
 BEFORE_S = 5.0  # for the floor before any load
@@ -158,6 +158,7 @@ def _run(
         time.sleep(SETTLE_S)
         before, aged = len(told.percepts), len(working.ages_ms)
         progress(f"{what}: under it")
+        began_ns = time.monotonic_ns()
         with load():
             time.sleep(SETTLE_S)
             settled, at_first = len(told.percepts), len(working.ages_ms)
@@ -180,7 +181,10 @@ def _run(
         "deepest": LADDER[deepest].name,
         "back_s": round(back_s, 1) if told.percepts[-1].rung == LADDER[0].name else None,
         "apart_s": round(min((_apart_s(a, b) for a, b in pairwise(told.changes)), default=0.0), 2),
-        "changes": [f"{what}: {change.previous} -> {change.rung}: {change.cause}" for change in told.changes],
+        "changes": [
+            f"{what}, {(change.at_ns - began_ns) / NS_PER_S:.1f} s: {change.previous} -> {change.rung}: {change.cause}"
+            for change in told.changes
+        ],
     }
 
 

@@ -139,9 +139,7 @@ def ladder(
 def fallback(
     json: Json = None,
     bundle: options.Bundle = None,
-    rounds: Annotated[
-        int, typer.Option(min=10, help="Runs of each graph, bare, replaceable and guarded in turn.")
-    ] = 200,
+    rounds: Annotated[int, typer.Option(min=10, help="Runs of each graph, in each form, in turn.")] = 200,
 ) -> None:
     """What it costs that a graph can be replaced while it runs, and that live commands guard it against hanging.
 
@@ -234,7 +232,8 @@ def _fallback_lines(told: dict[str, Any]) -> list[str]:
     return [
         f"{name:28} bare {one['bare_ms']:8.3f} ms, replaceable {one['replaceable_ms']:8.3f} ms, "
         f"ratio {one['ratio']:.3f} ({one['spread'][0]:.3f} to {one['spread'][1]:.3f}), guarded "
-        f"{one['guarded_ratio']:.3f} ({one['guarded_spread'][0]:.3f} to {one['guarded_spread'][1]:.3f})"
+        f"{one['guarded_ratio']:.3f} ({one['guarded_spread'][0]:.3f} to {one['guarded_spread'][1]:.3f}), handed over "
+        f"{one['handed_over_ratio']:.3f} ({one['handed_over_spread'][0]:.3f} to {one['handed_over_spread'][1]:.3f})"
         for name, one in told["figures"].items()
     ]
 

@@ -17,7 +17,7 @@ from sensorium.clock import MonotonicClock
 from sensorium.components.synthesiser import Synthesiser
 from sensorium.errors import BundleError
 from sensorium.events import Event, Speech
-from sensorium.fallback import Patience
+from sensorium.guard import Patience
 from sensorium.session import Session, SessionSettings
 from sensorium.source import AudioSink
 from sensorium_apps.demo.script import END_S, SCRIPT, Ask
