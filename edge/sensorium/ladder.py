@@ -61,7 +61,7 @@ class Rung:
     language_model: bool = True  # whether answers are said in other words
     speech_sentences: Annotated[int, Field(ge=0)] = 0  # of an answer that are said aloud; 0: all
     enter: Limits = Limits()  # entered where any reading is as bad as this
-    leave: Limits = Limits()  # left where all readings are better than this
+    leave: Limits = Limits()  # left where all readings are better than this; late_ms and behind_ms need not be for ever
     stay_s: Annotated[float, Field(ge=1)] = 5.0  # on it before the next change, so that it does not swing
 
     @property
