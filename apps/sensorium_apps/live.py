@@ -14,6 +14,7 @@ from sensorium.bundle import Bundle
 from sensorium.clock import Clock, MonotonicClock
 from sensorium.errors import BundleError, PrivacyError, SourceError, unknown
 from sensorium.events import Event, HealthChanged, Percept, Reply, Speech, Utterance
+from sensorium.guard import Patience
 from sensorium.health import State
 from sensorium.ladder import read_ladder
 from sensorium.learned.config import ModelConfig, parse_config
@@ -224,7 +225,14 @@ def live(inputs: Inputs, shared: SharedGraphs | None = None) -> Iterator[Live]:
         sources = open_sources(inputs, clock, periods_ms(bundle), consent)
         speaker = None if inputs.speaker == NONE else open_speaker(inputs.speaker)
         reword = stack.enter_context(rewording()) if inputs.reword else None
-        parts = assemble(bundle, look_for=inputs.look_for, threads=inputs.threads, reword=reword, shared=shared)
+        parts = assemble(
+            bundle,
+            look_for=inputs.look_for,
+            threads=inputs.threads,
+            reword=reword,
+            patience=Patience(),
+            shared=shared,
+        )
         if parts.faces is None:
             parts = replace(parts, faces=CompanionFaces())
         for source in sources:

@@ -23,6 +23,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.devices.rtsp import stopped
 
 from sensorium.clock import NS_PER_S, Clock, MonotonicClock
 
@@ -123,6 +124,13 @@ class PulseServer:
         path = self.folder / f"{time.monotonic_ns()}.raw"
         path.write_bytes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
         return self._pacat(path, rate_hz, channels=1, sink=sink)
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """Within: it holds its connections and does nothing, as a sound card whose driver hangs."""
+        assert self._server is not None
+        with stopped(self._server.pid):
+            yield
 
     def kill(self) -> None:
         """Let the server die, as if the sound card had been unplugged."""

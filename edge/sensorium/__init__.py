@@ -39,6 +39,7 @@ from sensorium.events import (
 )
 from sensorium.evidence import Evidence, Phrase
 from sensorium.fusion import Fusion
+from sensorium.guard import Patience
 from sensorium.health import Health, State
 from sensorium.jobs import Workshop
 from sensorium.ladder import Readings, Rung, read_ladder
@@ -75,6 +76,7 @@ __all__ = [
     "Line",
     "MonotonicClock",
     "Parts",
+    "Patience",
     "Percept",
     "Phrase",
     "PrivacyError",

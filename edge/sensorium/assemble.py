@@ -10,6 +10,7 @@ from sensorium.errors import BundleError, LadderError
 from sensorium.evidence import EvidenceFusion
 from sensorium.fallback import Fallbacks
 from sensorium.fusion import Fusion, OpenVocabulary
+from sensorium.guard import Patience
 from sensorium.jobs import Near, Workshop
 from sensorium.ladder import ROLE as LADDER_ROLE
 from sensorium.ladder import Rung, parse_ladder
@@ -34,13 +35,14 @@ def assemble(
     look_for: Sequence[str] = (),
     threads: int = 0,
     reword: Callable[[str], str] | None = None,
-    hang_s: float | None = None,
+    patience: Patience | None = None,
     shared: SharedGraphs | None = None,
 ) -> Parts:
     """Open every part of the bundle that a session uses; ``threads`` for each graph, 0 leaves it to the backend.
 
     ``look_for`` are the texts that percepts score; without any, the names that the bundle's own parts know.
-    ``hang_s``: a graph whose run takes longer is replaced, where something else executes it; None: it is waited for.
+    ``patience``: a graph whose run takes longer is replaced, where something else executes it, else fails; None: it is
+    waited for, as a replay must.
     ``shared``: graphs that other sessions have opened are not opened again, and run in batches with theirs.
     Raises BackendError or BundleError when a part is there and does not open.
     """
@@ -57,7 +59,7 @@ def assemble(
     from sensorium.encoders.text import TextEncoder
     from sensorium.encoders.vision import VisionEncoder
 
-    fallbacks = Fallbacks(hang_s, shared)
+    fallbacks = Fallbacks(patience, shared)
 
     def opened(role: str, component: Callable[[Part, int], T]) -> T | None:
         part = bundle.find(role)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sensorium.capture import SourceChanged
+from sensorium.climb import Standing, step
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.conversation import TurnOutput, TurnTaking
 from sensorium.errors import SensoriumError
@@ -32,7 +33,7 @@ from sensorium.events import (
 from sensorium.evidence import Evidence, Phrase
 from sensorium.fusion import Fusion
 from sensorium.health import Health, State, arrival, stale_after_ns
-from sensorium.ladder import LADDER, Readings, Rung, Standing, step
+from sensorium.ladder import LADDER, Readings, Rung
 from sensorium.policy import PRIVATE, PrivacyPolicy
 from sensorium.scene import Memory
 from sensorium.steps import (

@@ -1,17 +1,11 @@
-"""Another backend for a graph whose backend raises, gives NaN, or (where a limit is set) hangs while a session runs.
+"""Another backend for a graph whose backend raises, gives NaN, or (where there is patience to lose) hangs.
 
 What else can execute a graph: its ``fallback`` in the bundle, and, for an .onnx file, the other backend that reads it,
 where that is installed. It is opened when it is first needed.
-
-A run that hangs can only be left behind where it has a thread of its own. Handing each run over to one costs two waits
-for the processor: microseconds on an idle machine, milliseconds on a busy one. So there is no limit unless one is set.
 """
 
 import logging
-import queue
-import threading
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +16,7 @@ import numpy as np
 from sensorium.backends import Graph, open_graph
 from sensorium.bundle.manifest import GraphEntry, TensorSpec
 from sensorium.errors import BackendError
+from sensorium.guard import Guarded, HungError, Patience, Tensors
 from sensorium.samples import Array
 from sensorium.shared import SharedGraphs
 from sensorium.steps import Replaced
@@ -31,7 +26,6 @@ log = logging.getLogger(__name__)
 ONNX_BACKENDS = ("onnxruntime", "openvino")  # each reads .onnx files
 
 Opener = Callable[[GraphEntry], Graph]
-Tensors = Mapping[str, Array]
 
 
 class FallbackGraph:
@@ -40,15 +34,17 @@ class FallbackGraph:
     An input on which every form fails is the caller's: nothing is replaced then. One thread at a time runs it.
     """
 
-    def __init__(self, name: str, forms: Sequence[GraphEntry], opener: Opener, hang_s: float | None = None) -> None:
-        """``name``: part/graph; ``hang_s``: longest that a run may take, None: any time.
+    def __init__(
+        self, name: str, forms: Sequence[GraphEntry], opener: Opener, patience: Patience | None = None
+    ) -> None:
+        """``name``: part/graph; ``patience``: how long a run may take, None: any time.
 
         Opens the first form that does; raises the first one's BackendError where none does.
         """
         self.inputs: tuple[TensorSpec, ...] = forms[0].inputs
         self.outputs: tuple[TensorSpec, ...] = forms[0].outputs
-        self._name, self._forms, self._opener, self._hang_s = name, forms, opener, hang_s
-        self._opened: dict[int, _Bare | _Worker | str] = {}  # by place: ready to run, or why not
+        self._name, self._forms, self._opener, self._patience = name, forms, opener, patience
+        self._opened: dict[int, _Bare | Guarded | str] = {}  # by place: ready to run, or why not
         self._untold: list[Replaced] = []
         self._listener: Callable[[Replaced], None] = self._untold.append
         self._place = next((i for i in range(len(forms)) if not isinstance(self._form(i), str)), 0)
@@ -86,13 +82,13 @@ class FallbackGraph:
         """Outputs by name, of the first form from the one in use on that gives them; raises that one's BackendError."""
         began, cause, rubbish = self._place, "", None
         for place in range(began, len(self._forms)):
-            worker = self._form(place)
-            if isinstance(worker, str):
-                cause = cause or worker
+            form = self._form(place)
+            if isinstance(form, str):
+                cause = cause or form
                 continue
             try:
-                made = worker.run(feeds)
-            except _HungError:
+                made = form.run(feeds)
+            except HungError:
                 self._opened[place] = why = f"{self._forms[place].backend} does not return from {self._name}"
                 cause = cause or why
                 continue
@@ -110,11 +106,12 @@ class FallbackGraph:
             return rubbish  # by every form: who asked for it judges it
         raise BackendError(cause)
 
-    def _form(self, place: int) -> "_Bare | _Worker | str":
+    def _form(self, place: int) -> "_Bare | Guarded | str":
         if place not in self._opened:
             try:
                 graph = self._opener(self._forms[place])
-                self._opened[place] = _Bare(graph) if self._hang_s is None else _Worker(self._name, graph, self._hang_s)
+                patience = self._patience
+                self._opened[place] = _Bare(graph) if patience is None else Guarded(self._name, graph, patience)
             except BackendError as err:
                 self._opened[place] = str(err)
         return self._opened[place]
@@ -125,10 +122,6 @@ class FallbackGraph:
         self._listener(change)
 
 
-class _HungError(Exception):
-    """A run did not return in time."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Bare:
     """An opened graph that runs on the caller's thread."""
@@ -137,40 +130,6 @@ class _Bare:
 
     def run(self, feeds: Tensors) -> dict[str, Array]:
         return self.graph.run(feeds)
-
-
-class _Worker:
-    """An opened graph with a thread of its own to run it, which is left behind where it does not return."""
-
-    def __init__(self, name: str, graph: Graph, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._asked: queue.SimpleQueue[Tensors | None] = queue.SimpleQueue()
-        self._made: queue.SimpleQueue[dict[str, Array] | Exception] = queue.SimpleQueue()
-        given = (graph, self._asked, self._made)
-        threading.Thread(target=_serve, args=given, name=f"graph {name}", daemon=True).start()
-        weakref.finalize(self, self._asked.put, None).atexit = False  # the thread ends with the graph
-
-    def run(self, feeds: Tensors) -> dict[str, Array]:
-        self._asked.put(feeds)
-        try:
-            made = self._made.get(timeout=self._limit_s)
-        except queue.Empty:
-            raise _HungError from None
-        if isinstance(made, Exception):
-            raise made
-        return made
-
-
-def _serve(
-    graph: Graph,
-    asked: "queue.SimpleQueue[Tensors | None]",
-    made: "queue.SimpleQueue[dict[str, Array] | Exception]",
-) -> None:
-    while (feeds := asked.get()) is not None:
-        try:
-            made.put(graph.run(feeds))
-        except Exception as err:  # it is the caller's
-            made.put(err)
 
 
 def _is_rubbish(made: Tensors, feeds: Tensors) -> bool:
@@ -186,24 +145,24 @@ def _has_nan(array: Array) -> bool:
 class Fallbacks:
     """Opens the graphs of a session, and keeps which of them can be replaced."""
 
-    hang_s: float | None = None  # longest that a run may take
+    patience: Patience | None = None  # with runs; None: for ever
     shared: SharedGraphs | None = None  # where other sessions run the same graphs
     backends: dict[str, str] = field(default_factory=dict)  # part/graph -> what executes it
-    graphs: dict[str, FallbackGraph] = field(default_factory=dict)  # those that can be replaced
+    graphs: dict[str, FallbackGraph] = field(default_factory=dict)  # those that can be replaced, or must not hang
 
     def open(self, name: str, entry: GraphEntry, locate: Callable[[str], Path | bytes], threads: int) -> Graph:
-        """The graph ``name`` (part/graph); one that nothing else executes is opened as it is."""
+        """The graph ``name`` (part/graph); one that cannot be replaced and may hang is opened as it is."""
         forms = forms_of(entry)
         self.backends[name] = entry.backend
         open_form = open_graph if self.shared is None else self.shared.open
-        if len(forms) == 1:
+        if len(forms) == 1 and self.patience is None:
             return open_form(entry, locate(entry.file), threads=threads)
         files = {form.file: locate(form.file) for form in forms}
 
         def opener(form: GraphEntry) -> Graph:
             return open_form(form, files[form.file], threads=threads)
 
-        graph = FallbackGraph(name, forms, opener, self.hang_s)
+        graph = FallbackGraph(name, forms, opener, self.patience)
         self.graphs[name] = graph
         return graph
 

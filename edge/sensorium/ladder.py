@@ -1,4 +1,4 @@
-"""Trading quality for time: the rungs that a session can stand on, and the pure rule that moves between them.
+"""Trading quality for time: the rungs that a session can stand on; ``climb`` is the rule that moves between them.
 
 A rung says what is given up on it, when it is entered and left, and how long a session stays on it. The table is data:
 the one below, a TOML file of ``[[rung]]`` tables, or a part of role ``ladder`` in the bundle.
@@ -17,10 +17,6 @@ from sensorium.errors import LadderError, told
 
 ROLE = "ladder"  # of a part of the bundle whose config is such a table
 KEY = "rung"  # of the tables in TOML, and in the part's config
-
-# A rung that was left too early is left later the next time: after twice as long, at most so many doublings.
-DOUBLINGS = 5  # with 5 s on a rung, 160 s: then less than 5% of ticks are made where it is too much
-RELAPSE = 3  # stays after going up within which going down again counts as left too early
 
 _Positive = Annotated[float, Field(gt=0)]
 _Share = Annotated[float, Field(gt=0, lt=1)]
@@ -65,7 +61,7 @@ class Rung:
     language_model: bool = True  # whether answers are said in other words
     speech_sentences: Annotated[int, Field(ge=0)] = 0  # of an answer that are said aloud; 0: all
     enter: Limits = Limits()  # entered where any reading is as bad as this
-    leave: Limits = Limits()  # left where all readings are better than this
+    leave: Limits = Limits()  # left where all readings are better than this; late_ms and behind_ms need not be for ever
     stay_s: Annotated[float, Field(ge=1)] = 5.0  # on it before the next change, so that it does not swing
 
     @property
@@ -127,37 +123,6 @@ LADDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a session stands, and what the next step needs to know."""
-
-    level: int = 0  # 0 is the top
-    since_ns: int | None = None  # when it came there; None: it began there
-    cause: str = ""  # why it came there
-    climbed: bool = False  # whether it came from below
-    good_ns: int | None = None  # since when readings are good enough to leave
-    relapses: int = 0  # times in a row that it came back down soon after it went up
-
-
-def step(rungs: Sequence[Rung], standing: Standing, readings: Readings, now_ns: int) -> Standing:
-    """Where to stand after these readings: at most one rung away, and not before the stay on this one is over."""
-    rung = rungs[standing.level]
-    good_ns = None
-    if standing.level and _good(readings, rung.leave):
-        good_ns = now_ns if standing.good_ns is None else standing.good_ns
-    stayed_ns = rung.stay_ns if standing.since_ns is None else now_ns - standing.since_ns
-    cause = _cause(readings, rungs[standing.level + 1].enter) if standing.level + 1 < len(rungs) else None
-    if cause is not None and stayed_ns >= rung.stay_ns:
-        soon = standing.climbed and stayed_ns < RELAPSE * rung.stay_ns
-        relapses = min(standing.relapses + 1, DOUBLINGS) if soon else 0
-        return Standing(standing.level + 1, now_ns, cause, relapses=relapses)
-    patience_ns = rung.stay_ns << standing.relapses
-    if cause is None and good_ns is not None and now_ns - good_ns >= patience_ns:
-        cause = f"good again: {_told(readings, rung.leave)}"
-        return Standing(standing.level - 1, now_ns, cause, climbed=True, relapses=standing.relapses)
-    return replace(standing, good_ns=good_ns)
-
-
-@dataclass(frozen=True, slots=True)
 class _Measure:
     """One reading: which way it is bad, and how it is told."""
 
@@ -165,6 +130,7 @@ class _Measure:
     worse: int  # 1: more is worse; -1: less is worse
     told: str
     scale: float = 1.0  # from the reading to the number that is told
+    of_time: bool = False  # it depends on the rung, so that only a try tells what it is on another
 
     def tell(self, value: float) -> str:
         return self.told.format(value * self.scale)
@@ -175,8 +141,8 @@ class _Measure:
 
 
 _MEASURES = (
-    _Measure("late_ms", 1, "ticks {:.0f} ms late"),
-    _Measure("behind_ms", 1, "senses {:.0f} ms behind"),
+    _Measure("late_ms", 1, "ticks {:.0f} ms late", of_time=True),
+    _Measure("behind_ms", 1, "senses {:.0f} ms behind", of_time=True),
     _Measure("temperature_c", 1, "{:.0f} °C"),
     _Measure("memory_free_mb", -1, "{:.0f} MB of memory free"),
     _Measure("battery", -1, "battery at {:.0f} %", 100.0),
@@ -189,7 +155,7 @@ def _value(readings: Readings, measure: _Measure) -> float | None:
     return None if measure.name == "battery" and readings.on_mains else value
 
 
-def _cause(readings: Readings, enter: Limits) -> str | None:
+def cause(readings: Readings, enter: Limits) -> str | None:
     """The first reading that is as bad as its limit, in words."""
     for measure in _MEASURES:
         value, limit = _value(readings, measure), getattr(enter, measure.name)
@@ -198,20 +164,28 @@ def _cause(readings: Readings, enter: Limits) -> str | None:
     return None
 
 
-def _good(readings: Readings, leave: Limits) -> bool:
+def good(readings: Readings, leave: Limits) -> bool:
     """Whether every reading that is known is better than its limit; those of time must be known."""
-    for measure in _MEASURES:
-        value, limit = _value(readings, measure), getattr(leave, measure.name)
-        if limit is None:
-            continue
-        if value is None and measure.name in ("late_ms", "behind_ms"):
-            return False
-        if value is not None and measure.reaches(value, limit):
-            return False
-    return True
+    return all(_within(readings, measure, getattr(leave, measure.name)) for measure in _MEASURES)
 
 
-def _told(readings: Readings, leave: Limits) -> str:
+def calm(readings: Readings, rung: Rung) -> bool:
+    """Whether no reading of time is bad enough to come here, and the others are good enough to leave."""
+    return all(
+        _within(readings, measure, getattr(rung.enter if measure.of_time else rung.leave, measure.name))
+        for measure in _MEASURES
+    )
+
+
+def _within(readings: Readings, measure: _Measure, limit: float | None) -> bool:
+    value = _value(readings, measure)
+    if limit is None or value is None:
+        return limit is None or not measure.of_time
+    return not measure.reaches(value, limit)
+
+
+def told(readings: Readings, leave: Limits) -> str:
+    """The readings that the limits speak of, in words."""
     known = [(m, _value(readings, m)) for m in _MEASURES if getattr(leave, m.name) is not None]
     return ", ".join(m.tell(value) for m, value in known if value is not None) or "nothing speaks against it"
 

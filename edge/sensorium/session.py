@@ -25,6 +25,7 @@ from sensorium.errors import SensoriumError
 from sensorium.events import Event, Fault, HealthChanged
 from sensorium.fallback import FallbackGraph
 from sensorium.fusion import Fusion
+from sensorium.guard import Lane, LaneLost
 from sensorium.jobs import Workshop
 from sensorium.ladder import LADDER, Able, Readings, Rung, fitted
 from sensorium.machine import Machine
@@ -148,11 +149,8 @@ class Session:
             privacy=self.privacy.policy,
         )
         self._core = Core(self.core_settings, parts.fusion)
-        self._threads = [
-            threading.Thread(target=self._encode, args=(e,), name=f"encode-{m}", daemon=True)
-            for m, e in parts.encoders.items()
-            if m in self._streams
-        ]
+        self._lanes: dict[str, Lane] = {}
+        self._threads = [self._lane(encoder) for name, encoder in parts.encoders.items() if name in self._streams]
         self._threads.append(threading.Thread(target=self._work, name="work", daemon=True))
         self._threads.append(threading.Thread(target=self._watch, name="watch", daemon=True))
         self._threads.append(threading.Thread(target=self._run, name="loop", daemon=True))
@@ -261,11 +259,18 @@ class Session:
     def _post(self, step: Step) -> None:
         self._inbox.put((step, None))
 
-    def _encode(self, encoder: Encoder) -> None:
+    def _lane(self, encoder: Encoder) -> threading.Thread:
+        """A thread for that encoder, which is replaced where it hangs."""
+        lane = self._lanes[encoder.modality] = Lane(WATCH_S)
+        return threading.Thread(
+            target=self._encode, args=(encoder, lane), name=f"encode-{encoder.modality}", daemon=True
+        )
+
+    def _encode(self, encoder: Encoder, lane: Lane) -> None:
         stream = self._streams[encoder.modality]
         looked_ns = 0
-        with contextlib.suppress(StreamClosed):
-            while True:
+        with contextlib.suppress(StreamClosed, LaneLost), lane:
+            while not lane.lost:
                 sample = stream.take()
                 if sample is None or self._too_soon(encoder.modality, sample.captured_ns - looked_ns):
                     continue
@@ -294,6 +299,11 @@ class Session:
             self._post(Measured(self._measure()))
             if self._stop.wait(WATCH_S):
                 return
+            for name, lane in tuple(self._lanes.items()):
+                if lane.look():
+                    log.warning("the %s encoder hangs in a graph; its thread is left behind", name)
+                    self._threads.append(self._lane(self._parts.encoders[name]))
+                    self._threads[-1].start()
 
     def _run(self) -> None:
         try:

@@ -1,8 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from tests.devices.helpers import numbered, write_video
 from tests.edge.tiny_model import write_bundle
 from typer.testing import CliRunner
 
@@ -64,6 +67,20 @@ def test_a_fault_in_the_material_would_be_an_alarm() -> None:
         ("vision", "degraded: dark"),
         ("audio", "degraded: DC offset"),
     }
+
+
+def test_videos_are_played_as_their_cameras_took_them_and_one_that_stands_still_is_an_alarm(tmp_path: Path) -> None:
+    moving, still = write_video(tmp_path / "moving.avi", 100), tmp_path / "still.avi"
+    writer = cv2.VideoWriter(str(still), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (320, 240))
+    for _ in range(100):
+        writer.write(numbered(1))
+    writer.release()
+    assert false_alarms(replace(synthesised(), videos=[moving]), 40.0) == []
+    alarms = false_alarms(replace(synthesised(), videos=[moving, still]), 40.0)
+    assert {(alarm.modality, alarm.reason) for alarm in alarms} == {("vision", "degraded: frozen")}
+    still.write_bytes(moving.read_bytes()[:3000])
+    with pytest.raises(SensoriumError, match=r"still\.avi"):
+        false_alarms(replace(synthesised(), videos=[still]), 40.0)
 
 
 def test_a_camera_that_was_cut_off_is_seen_again_and_nothing_is_left_behind() -> None:

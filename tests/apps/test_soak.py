@@ -47,6 +47,15 @@ def test_minutes_of_virtual_time_with_faults_break_nothing() -> None:
     assert (figures["threads_leaked"], figures["fds_leaked"]) == (0, 0)
 
 
+def test_the_first_minute_of_the_day_that_the_command_draws_breaks_nothing() -> None:
+    day = draw(tuple(PERIODS_NS), 1000, 24 * 3600 * NS_PER_S, seed=0)
+    minute = draw(tuple(PERIODS_NS), 20, 60 * NS_PER_S, seed=0)  # as many as the command draws for a minute
+    for faults in (minute, [fault for fault in day if fault.start_ns < 60 * NS_PER_S]):
+        told = soak(replace(MINUTES, length_ns=60 * NS_PER_S), faults=faults)
+        assert told["violations"] == []
+        assert told["figures"]["answered_ratio"] == 1.0
+
+
 def test_a_whole_session_with_faults_breaks_nothing() -> None:
     told = soak(SECONDS)
     assert told["violations"] == []

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.devices.helpers import counting
 from tests.devices.leaks import nothing_left_open
+from tests.devices.rtsp import RtspServer
 
 from sensorium_devices import pulse as pulse_server
 from sensorium_devices.pulse import PulseServer
@@ -25,6 +26,16 @@ def pulse() -> Iterator[PulseServer]:
 def mjpeg() -> Iterator[MjpegServer]:
     """A network camera on loopback that shows 1, 2, 3, ... at 20 fps."""
     with MjpegServer(counting(), fps=20) as server:
+        yield server
+
+
+@pytest.fixture
+def rtsp() -> Iterator[RtspServer]:
+    """A network camera on loopback that speaks RTSP: GStreamer's server, with a white ball that moves."""
+    with RtspServer() as server:
+        reason = server.why_not()
+        if reason is not None:
+            pytest.skip(f"no RTSP camera here: {reason}")
         yield server
 
 

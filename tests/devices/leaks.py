@@ -1,4 +1,4 @@
-"""Proof that what was closed is gone: no thread, no file descriptor left."""
+"""Proof that what was closed is gone: no thread, no file descriptor, no process left."""
 
 import threading
 import time
@@ -11,8 +11,9 @@ LIMIT_S = 3.0  # a server's thread may still be on its way out when its client i
 
 @contextmanager
 def nothing_left_open() -> Iterator[None]:
-    """Fails when what ran inside left a thread or a descriptor behind."""
+    """Fails when what ran inside left a thread, a descriptor or a process behind."""
     threads = set(threading.enumerate())
+    processes = _children()
     descriptors = _descriptors()
     yield
     deadline = time.monotonic() + LIMIT_S
@@ -23,6 +24,8 @@ def nothing_left_open() -> Iterator[None]:
     more = [_target(fd) for fd in _descriptors() - descriptors]
     more = [target for target in more if target is not None]
     assert not more, f"descriptors left: {more}"
+    started = _children() - processes
+    assert not started, f"processes left: {started}"
 
 
 def _descriptors() -> set[Path]:
@@ -35,3 +38,15 @@ def _target(descriptor: Path) -> Path | None:
         return descriptor.readlink()
     except FileNotFoundError:
         return None
+
+
+def _children() -> set[str]:
+    """Of all threads: Linux lists children by the thread that started them."""
+    return {child for task in Path("/proc/self/task").iterdir() for child in _listed(task / "children")}
+
+
+def _listed(children: Path) -> list[str]:
+    try:
+        return children.read_text(encoding="ascii").split()
+    except FileNotFoundError:  # that thread has ended
+        return []

@@ -13,14 +13,20 @@ from sensorium import fallback
 from sensorium.assemble import assemble
 from sensorium.backends import Graph
 from sensorium.bundle import Bundle, FallbackEntry, GraphEntry, TensorSpec
+from sensorium.clock import NS_PER_MS, MonotonicClock
 from sensorium.errors import BackendError, RecordingError
-from sensorium.events import BackendChanged, Percept, to_json
+from sensorium.events import BackendChanged, Guess, Percept, to_json
 from sensorium.fallback import FallbackGraph, forms_of
+from sensorium.guard import TRIALS, Lane, Patience
+from sensorium.jobs import Workshop
 from sensorium.replay import Taken, describe, replay
-from sensorium.samples import Array
-from sensorium.steps import Replaced
+from sensorium.samples import Array, Sample
+from sensorium.session import Parts, Session
+from sensorium.steps import Finding, Replaced
+from sensorium_devices.synthetic import synthetic_camera
 
 SPECS = (TensorSpec(name="x", dtype="float32", shape=(1,)),)
+SHORT = Patience(first_s=0.05, least_s=0.05, guarded_from_s=0)
 FEEDS = {"x": np.array([3], np.float32)}
 
 
@@ -59,7 +65,9 @@ def hanging() -> Iterator[Hanging]:
     made.let_go.set()
 
 
-def made(*graphs: Graph | BackendError, hang_s: float | None = None) -> tuple[FallbackGraph, list[Replaced], list[str]]:
+def made(
+    *graphs: Graph | BackendError, patience: Patience | None = None
+) -> tuple[FallbackGraph, list[Replaced], list[str]]:
     """The graph, what it tells, and which backends were opened."""
     names = ("one", "two", "three")[: len(graphs)]
     by_name, opened = dict(zip(names, graphs, strict=True)), []
@@ -72,7 +80,7 @@ def made(*graphs: Graph | BackendError, hang_s: float | None = None) -> tuple[Fa
         return graph
 
     forms = [GraphEntry(file=f"{n}.onnx", backend=n, inputs=SPECS, outputs=SPECS) for n in names]
-    graph = FallbackGraph("model/vision", forms, opener, hang_s)
+    graph = FallbackGraph("model/vision", forms, opener, patience)
     told: list[Replaced] = []
     graph.tell(told.append)
     return graph, told, opened
@@ -101,13 +109,104 @@ def test_a_backend_that_fails_is_replaced_within_the_same_run_and_for_good(bad: 
 
 
 def test_a_backend_that_hangs_is_left_behind(hanging: Hanging) -> None:
-    graph, told, _ = made(hanging, gives(2), hang_s=0.05)
+    graph, told, _ = made(hanging, gives(2), patience=SHORT)
     assert value(graph) == 2
     assert told == [Replaced("model/vision", "two", "one", "one does not return from model/vision")]
-    last, _, _ = made(hanging, hang_s=0.05)
+    last, _, _ = made(hanging, patience=SHORT)
     for _ in range(2):  # the second time at once: it still hangs
         with pytest.raises(BackendError, match="one does not return from model/vision"):
             last.run(FEEDS)
+
+
+def test_one_that_hangs_later_is_left_behind_as_well(hanging: Hanging) -> None:
+    runs = iter([gives(1)] * 8 + [hanging])
+    graph, told, _ = made(Fake(lambda feeds: next(runs).run(feeds)), gives(2), patience=SHORT)
+    assert [value(graph) for _ in range(9)] == [1] * 8 + [2]
+    assert told == [Replaced("model/vision", "two", "one", "one does not return from model/vision")]
+
+
+def test_patience_grows_with_what_runs_take_and_is_longest_at_the_first_one() -> None:
+    patience = Patience()
+    assert [patience.limit_s(longest_s) for longest_s in (None, 0.03, 0.4, 2.0)] == [60.0, 10.0, 10.0, 40.0]
+
+
+def test_a_graph_whose_runs_are_short_goes_on_without_a_thread() -> None:
+    """It would cost it more than it is worth; one that takes long keeps its thread."""
+
+    def on(patience: Patience) -> list[bool]:
+        here, threads = threading.current_thread(), []
+
+        def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+            threads.append(threading.current_thread() is here)
+            return dict(feeds)
+
+        graph, _, _ = made(Fake(run), patience=patience)
+        for _ in range(TRIALS + 2):
+            graph.run(FEEDS)
+        return threads
+
+    assert on(Patience(guarded_from_s=1000.0)) == [False] * TRIALS + [True] * 2
+    assert on(Patience(guarded_from_s=0.0)) == [False] * (TRIALS + 2)
+
+
+class Seeing:
+    """An encoder around one graph."""
+
+    modality = "vision"
+
+    def __init__(self, graph: FallbackGraph) -> None:
+        self._graph = graph
+
+    def encode(self, sample: Sample) -> Finding:
+        name = str(value(self._graph))
+        return Finding("vision", sample.captured_ns, names=(Guess(name, 0.9),))
+
+
+def test_a_session_replaces_the_thread_of_an_encoder_whose_graph_hangs_and_goes_on(hanging: Hanging) -> None:
+    graph, _, _ = made(hanging, gives(2), patience=SHORT)
+    parts = Parts({"vision": Seeing(graph)}, None, Workshop(), replaceable={"model/vision": graph})
+    camera = synthetic_camera(MonotonicClock(), 20 * NS_PER_MS)
+    with Session(parts, [camera]) as session:
+        told = []
+        for event in session:
+            told.append(event)
+            if isinstance(event, Percept) and event.scene:
+                break
+        hanging.let_go.set()  # what was left behind returns, and is of no more account
+        left, instead = [thread for thread in session._threads if thread.name == "encode-vision"]
+        left.join(20)
+        assert not left.is_alive()
+        assert instead.is_alive()
+    (change,) = [event for event in told if isinstance(event, BackendChanged)]
+    assert change.cause == "one does not return from model/vision"
+    assert told[-1].scene[0].name == "2.0"
+
+
+def test_a_run_is_judged_by_looks_and_a_new_one_is_looked_at_anew() -> None:
+    lane, looks = Lane(period_s=1.0), [False] * 3
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        looks.extend(lane.look() for _ in range(9))  # the first one sees it for the first time
+        return dict(feeds)
+
+    graph, told, _ = made(Fake(run), patience=Patience(first_s=9.0, least_s=9.0))
+    threads = threading.active_count()
+    with lane:
+        for _ in range(3):
+            graph.run(FEEDS)
+    assert threading.active_count() == threads
+    assert (any(looks), told, lane.lost) == (False, [], False)
+
+
+def test_a_graph_that_nothing_else_executes_fails_instead_of_hanging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
+) -> None:
+    monkeypatch.setattr(fallback, "_installed", lambda name: name == "onnxruntime")
+    monkeypatch.setattr(fallback, "open_graph", lambda *_, **__: hanging)
+    entry = GraphEntry(file="a.onnx", backend="onnxruntime", inputs=SPECS, outputs=SPECS)
+    graph = fallback.Fallbacks(SHORT).open("model/vision", entry, lambda file: tmp_path / file, 1)
+    with pytest.raises(BackendError, match="onnxruntime does not return from model/vision"):
+        graph.run(FEEDS)
 
 
 def test_one_that_does_not_open_is_passed_over() -> None:
@@ -138,7 +237,7 @@ def test_nan_that_was_in_the_input_or_that_all_give_is_the_callers_to_judge() ->
 
 
 def test_the_thread_of_a_graph_ends_with_it() -> None:
-    graph, _, _ = made(gives(1), gives(2), hang_s=20.0)
+    graph, _, _ = made(gives(1), gives(2), patience=Patience(guarded_from_s=0))
     value(graph)
     (thread,) = [t for t in threading.enumerate() if t.name == "graph model/vision" and t.is_alive()][-1:]
     del graph

@@ -1,11 +1,14 @@
-"""What it costs that a graph can be replaced while it runs: each graph of a bundle, bare and replaceable in turn.
+"""What it costs that a graph can be replaced while it runs: each graph of a bundle, bare, replaceable, and guarded.
 
-The floor is the bare graph. Both run on the golden inputs, or on zeros where there are none; whichever goes first
-changes from run to run, so that a busy machine slows both alike.
+Guarded is what live commands do where a run may hang: an encoder's thread is looked at, and left behind where it does;
+any other thread hands over its long runs to one that is.
+The floor is the bare graph. All run on the golden inputs, or on zeros where there are none; whichever goes first
+changes from run to run, so that a busy machine slows them alike.
 """
 
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import numpy as np
 from sensorium.backends import Graph
 from sensorium.bundle import Bundle, Part, TensorSpec
 from sensorium.fallback import FallbackGraph
+from sensorium.guard import Lane, Patience
 from sensorium.samples import Array
 from sensorium_apps.benches.machine import machine
 
@@ -33,28 +37,49 @@ def fallback(path: Path, rounds: int) -> dict[str, Any]:
     return {"figures": figures, "rounds": rounds, "machine": machine()}
 
 
+class _InLane:
+    """A graph as an encoder's thread runs it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.inputs, self.outputs = graph.inputs, graph.outputs
+        self._graph, self._lane = graph, Lane(1.0)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        with self._lane:
+            return self._graph.run(feeds)
+
+
 def _compare(part: Part, name: str, golden: Mapping[str, Array], rounds: int) -> dict[str, Any]:
     bare = part.graph(name, threads=1)
-    replaceable = FallbackGraph(f"{part.name}/{name}", (part.entry.graphs[name],), lambda _: bare)
+
+    def replaceable(patience: Patience | None) -> Graph:
+        return FallbackGraph(f"{part.name}/{name}", (part.entry.graphs[name],), lambda _: bare, patience)
+
+    graphs = {
+        "bare": bare,
+        "replaceable": replaceable(None),
+        "guarded": _InLane(replaceable(Patience())),
+        "handed_over": replaceable(Patience(guarded_from_s=0.0)),
+    }
     feeds = example(f"{part.name}/{name}/", bare, golden)
-    times: dict[str, list[float]] = {"bare": [], "replaceable": []}
+    times: dict[str, list[float]] = {which: [] for which in graphs}
+    order = deque(graphs.items())
     for n in range(-WARM_UP, rounds):
-        runs: list[tuple[str, Graph]] = [("bare", bare), ("replaceable", replaceable)]
-        for which, graph in runs if n % 2 else reversed(runs):
+        order.rotate()
+        for which, graph in order:
             took = _timed(lambda graph=graph: graph.run(feeds))  # type: ignore[misc]
             times[which] += [took] if n >= 0 else []
     each = max(1, rounds // BATCHES)
-    ratios = [_ratio(times, start, start + each) for start in range(0, rounds - each + 1, each)]
-    return {
-        "bare_ms": round(statistics.median(times["bare"]) * 1000, 4),
-        "replaceable_ms": round(statistics.median(times["replaceable"]) * 1000, 4),
-        "ratio": round(_ratio(times, 0, rounds), 4),
-        "spread": [round(min(ratios), 4), round(max(ratios), 4)],
-    }
+    told: dict[str, Any] = {f"{which}_ms": round(statistics.median(took) * 1000, 4) for which, took in times.items()}
+    for which, prefix in (("replaceable", ""), ("guarded", "guarded_"), ("handed_over", "handed_over_")):
+        ratios = [_ratio(times, which, start, start + each) for start in range(0, rounds - each + 1, each)]
+        told[f"{prefix}ratio"] = round(_ratio(times, which, 0, rounds), 4)
+        told[f"{prefix}spread"] = [round(min(ratios), 4), round(max(ratios), 4)]
+    return told
 
 
-def _ratio(times: Mapping[str, list[float]], start: int, end: int) -> float:
-    return statistics.median(times["replaceable"][start:end]) / statistics.median(times["bare"][start:end])
+def _ratio(times: Mapping[str, list[float]], which: str, start: int, end: int) -> float:
+    return statistics.median(times[which][start:end]) / statistics.median(times["bare"][start:end])
 
 
 def _timed(run: Callable[[], object]) -> float:

@@ -1,13 +1,16 @@
 """A long while of nothing being wrong, in virtual time, through the real judgement on health: every alarm is false.
 
 A camera shows still scenes and pans at several light levels, each with the noise of a sensor at that light, some of
-them as a network camera's JPEG; a microphone hears sounds, words and pauses over the noise of rooms down to a very
+them as a network camera's JPEG, and plays videos, where there are any, picture by picture as their cameras took them; a
+microphone hears sounds, words and pauses over the noise of rooms down to a very
 quiet one. Samples come when such devices give them: pictures tremble, sound comes in bursts.
 """
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from sensorium.capture import SourceChanged, rate_change
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.core import Core, CoreSettings, events
+from sensorium.errors import SensoriumError
 from sensorium.events import HealthChanged
 from sensorium.health import PictureHealth, SoundHealth, State
 from sensorium.rate import RateHealth
@@ -22,6 +26,7 @@ from sensorium.samples import AudioChunk, Frame, Sample
 from sensorium.source import SourceInfo
 from sensorium.steps import Check, Finding, Step, Tick
 from sensorium_apps.benches.material import HEIGHT, WIDTH, Material
+from sensorium_devices.clips import VideoReel
 from sensorium_devices.opencv import load_opencv
 from sensorium_devices.sound import CHUNK, RATE_HZ
 
@@ -34,6 +39,7 @@ SCENE_S = 10
 LIGHTS = ((0.7, 1.0), (1.5, 1.0), (4.0, 0.7), (9.0, 0.5))
 JPEG_EVERY, JPEG_QUALITY = 5, 85  # scenes
 PAN_EVERY = 3  # scenes
+VIDEO_EVERY = 2  # scenes, where there are videos
 ROOMS_DBFS = (-60.0, -66.0, -72.0, -78.0)  # an office, a laptop's microphone in it, a bedroom, a quiet one at night
 PAUSE_S = (0.2, 6.0)  # between two sounds
 LOUDEST = 0.9  # sounds are played so that they do not clip
@@ -115,8 +121,11 @@ class _Watch:
 def _frames(material: Material, end_ns: int, rng: np.random.Generator) -> Iterator[tuple[int, Sample]]:
     """Frames with the times of their arrival [ns]."""
     seq = arrived_ns = 0
+    films = itertools.cycle([_film(path) for path in material.videos])
     for scene in range(end_ns // (SCENE_S * NS_PER_S) + 1):
-        show = _scene(material.pictures[int(rng.integers(len(material.pictures)))], scene, rng)
+        filmed = material.videos and scene % VIDEO_EVERY
+        picture = material.pictures[int(rng.integers(len(material.pictures)))]
+        show = _playing(next(films)) if filmed else _scene(picture, scene, rng)
         for n in range(SCENE_S * 30):
             captured_ns = seq * FRAME_NS
             late_ns = rng.exponential(TREMBLE_NS) + HICCUP_NS * (rng.random() < HICCUPS)
@@ -125,6 +134,24 @@ def _frames(material: Material, end_ns: int, rng: np.random.Generator) -> Iterat
                 return
             yield arrived_ns, Frame(captured_ns, seq, show(n))
             seq += 1
+
+
+def _film(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """The pictures of a video, again and again."""
+    while True:
+        reel = VideoReel(path)
+        shown = reel.next()
+        if shown is None:
+            raise SensoriumError(f"{path}: no picture can be read; remove it, or give another video")
+        while shown is not None:
+            yield shown[1]
+            shown = reel.next()
+        reel.release()
+
+
+def _playing(film: Iterator[NDArray[np.uint8]]) -> Callable[[int], NDArray[np.uint8]]:
+    """The film from where it was."""
+    return lambda _: next(film)
 
 
 def _scene(picture: NDArray[np.uint8], scene: int, rng: np.random.Generator) -> Callable[[int], NDArray[np.uint8]]:

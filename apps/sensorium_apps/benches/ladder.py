@@ -2,7 +2,8 @@
 
 A real session in real time: pictures and an encoder that works as long as a small vision model does. First other
 processes take all the processor there is; then a file says 90 °C, where Linux tells temperatures. The floor is how late
-a bare thread is that sleeps from tick to tick, in the same load.
+a bare thread is that sleeps from tick to tick, in the same load, and before it: where others kept the machine busy
+already, what is measured is theirs as much as the ladder's.
 """
 
 import os
@@ -40,9 +41,11 @@ BEHIND_MS = 500.0  # ... and of a sample until it is known what it shows
 FPS = 30
 CALM_S = 5.0  # between two changes, at least
 COOL_C, HOT_C = 55.0, 90.0
-SETTLE_S = 10.0  # after a load began: the window of lateness, and the first stay
+SETTLE_S = 17.0  # after a load began: a window of lateness, and a stay on each of three rungs, as far as it may go down
 WORK_S = 0.06  # of a core for each picture, as a detector takes; a quarter of it for the small variant
-BACK_S = 120.0  # by when it must be back at the top; with the patience of repeated relapses, too
+BACK_S = 120.0  # by when it must be back at the top: from calm readings in 8 s a rung, after a minute from others
+BEFORE_S = 5.0  # for the floor before any load
+BUSY_LOAD = 0.5  # processes for each core that want to run, in the minute before: with more there is none to spare
 HOGS_A_CORE = 16  # what a detector takes 60 ms for then takes about a second
 
 _HOG = "while True: pass"
@@ -115,6 +118,10 @@ class _Watched:
 
 def ladder(seconds: float, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Figures, floor and machine; ``seconds`` of each load after it has settled."""
+    before = machine()
+    load = before["load_1min"]
+    busy = isinstance(load, float) and load > BUSY_LOAD * (os.cpu_count() or 1)
+    floor_before = _sleeper_late_ms(BEFORE_S)
     with tempfile.TemporaryDirectory() as folder:
         zone = Path(folder) / "sys/class/thermal/thermal_zone0"
         zone.mkdir(parents=True)
@@ -128,9 +135,10 @@ def ladder(seconds: float, progress: Callable[[str], None] = lambda _: None) -> 
     return {
         "figures": {"hog": hog, "heat": heat, "deadline_ms": DEADLINE_MS, "behind_ms": BEHIND_MS},
         "changes": changes,
-        "floor": {"sleeping_thread_p95_ms": floor},
+        "floor": {"sleeping_thread_p95_ms": floor, "sleeping_thread_before_p95_ms": floor_before},
+        "busy_before": busy,
         "seconds": seconds,
-        "machine": machine(),
+        "machine": before,
     }
 
 
@@ -150,6 +158,7 @@ def _run(
         time.sleep(SETTLE_S)
         before, aged = len(told.percepts), len(working.ages_ms)
         progress(f"{what}: under it")
+        began_ns = time.monotonic_ns()
         with load():
             time.sleep(SETTLE_S)
             settled, at_first = len(told.percepts), len(working.ages_ms)
@@ -172,7 +181,10 @@ def _run(
         "deepest": LADDER[deepest].name,
         "back_s": round(back_s, 1) if told.percepts[-1].rung == LADDER[0].name else None,
         "apart_s": round(min((_apart_s(a, b) for a, b in pairwise(told.changes)), default=0.0), 2),
-        "changes": [f"{what}: {change.previous} -> {change.rung}: {change.cause}" for change in told.changes],
+        "changes": [
+            f"{what}, {(change.at_ns - began_ns) / NS_PER_S:.1f} s: {change.previous} -> {change.rung}: {change.cause}"
+            for change in told.changes
+        ],
     }
 
 

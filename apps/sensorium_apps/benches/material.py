@@ -1,4 +1,8 @@
-"""What an hour in front of camera and microphone is made of: pictures and sounds, real ones or synthesised."""
+"""What an hour in front of camera and microphone is made of: pictures, videos and sounds, real or synthesised.
+
+Real videos with a clean licence: vtest.avi, cup.mp4 and box.mp4 of Debian's package opencv-doc (Apache-2.0), which a
+fixed camera above a street and a camera in a hand have taken.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,16 +19,18 @@ from sensorium_devices.sound import RATE_HZ, read_audio
 HEIGHT, WIDTH = 240, 320
 MOST = 400  # files of each kind: an hour shows 360 scenes
 PHOTOS = ("photos/*/**/*.jpg", "photos1k/*.jpg", "coco256/**/*.jpg")
+VIDEOS = ("videos/*.avi", "videos/*.mp4", "videos/*.mkv", "videos/*.webm")
 SOUNDS = ("esc10/**/*.flac", "fsdd/*.flac", "noise_rir/noise/**/*.wav")
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Pictures, uint8 (h, w, 3) at least 240x320, and sounds, float32 (n,) at 16 kHz."""
+    """Pictures, uint8 (h, w, 3) at least 240x320, sounds, float32 (n,) at 16 kHz, and files of videos."""
 
     pictures: Sequence[NDArray[np.uint8]]
     sounds: Sequence[NDArray[np.float32]]
     origin: str
+    videos: Sequence[Path] = ()
 
 
 def synthesised(seed: int = 0) -> Material:
@@ -43,11 +49,12 @@ def synthesised(seed: int = 0) -> Material:
 
 
 def recorded(folder: Path, seed: int = 0) -> Material:
-    """Photos and sounds of a folder that is laid out as SOUNDS and PHOTOS say; raises SensoriumError without any."""
+    """Of a folder that is laid out as PHOTOS, SOUNDS and VIDEOS say; raises SensoriumError without photos or sounds."""
     rng = np.random.default_rng(seed)
     pictures = [large_enough(read_image(path)) for path in _some(folder, PHOTOS, rng)]
     sounds = [read_audio(path)[0] for path in _some(folder, SOUNDS, rng)]
-    return Material(pictures, sounds, str(folder))
+    videos = [path for pattern in VIDEOS for path in sorted(folder.glob(pattern))]
+    return Material(pictures, sounds, str(folder), videos)
 
 
 def large_enough(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

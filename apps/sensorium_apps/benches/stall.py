@@ -94,6 +94,7 @@ def stall(
         "material": {
             "origin": material.origin,
             "pictures": len(material.pictures),
+            "videos": [path.name for path in material.videos],
             "sounds": len(material.sounds),
             "hours": hours,
         },

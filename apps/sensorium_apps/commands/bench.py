@@ -40,7 +40,7 @@ def stall(
     cycles: Annotated[int, typer.Option(min=1, help="Reads that block.")] = 100,
     hours: Annotated[float, typer.Option(min=0.01, help="Virtual time in which nothing is wrong.")] = 1.0,
     data: Annotated[
-        Path | None, typer.Option(help="A folder of real photos and sounds for it; else they are synthesised.")
+        Path | None, typer.Option(help="A folder of real photos, sounds and videos for it; else they are synthesised.")
     ] = None,
 ) -> None:
     """How soon a read that never returns is found, and false alarms in an hour of virtual time.
@@ -139,9 +139,9 @@ def ladder(
 def fallback(
     json: Json = None,
     bundle: options.Bundle = None,
-    rounds: Annotated[int, typer.Option(min=10, help="Runs of each graph, bare and replaceable in turn.")] = 200,
+    rounds: Annotated[int, typer.Option(min=10, help="Runs of each graph, in each form, in turn.")] = 200,
 ) -> None:
-    """What it costs that a graph can be replaced while it runs: every graph of a bundle, bare and replaceable.
+    """What it costs that a graph can be replaced while it runs, and that live commands guard it against hanging.
 
     Example:
 
@@ -218,13 +218,22 @@ def _ladder_lines(told: dict[str, Any]) -> list[str]:
             f"{one['under_behind_p95_ms']:.0f} ms behind; deadline {'kept' if one['kept'] else 'missed'}, "
             f"deepest {one['deepest']}, {back}, changes {one['apart_s']:.1f} s apart or more"
         )
-    return [*lines, f"a thread that only sleeps is {told['floor']['sleeping_thread_p95_ms']:.0f} ms late in that load"]
+    floor = told["floor"]
+    lines.append(
+        f"a thread that only sleeps is {floor['sleeping_thread_before_p95_ms']:.0f} ms late (p95) without any load of "
+        f"ours, {floor['sleeping_thread_p95_ms']:.0f} ms under the hog"
+    )
+    if told["busy_before"]:
+        lines.append("others kept this machine busy before it began: run it again on a quiet one to judge the ladder")
+    return lines
 
 
 def _fallback_lines(told: dict[str, Any]) -> list[str]:
     return [
         f"{name:28} bare {one['bare_ms']:8.3f} ms, replaceable {one['replaceable_ms']:8.3f} ms, "
-        f"ratio {one['ratio']:.3f} ({one['spread'][0]:.3f} to {one['spread'][1]:.3f})"
+        f"ratio {one['ratio']:.3f} ({one['spread'][0]:.3f} to {one['spread'][1]:.3f}), guarded "
+        f"{one['guarded_ratio']:.3f} ({one['guarded_spread'][0]:.3f} to {one['guarded_spread'][1]:.3f}), handed over "
+        f"{one['handed_over_ratio']:.3f} ({one['handed_over_spread'][0]:.3f} to {one['handed_over_spread'][1]:.3f})"
         for name, one in told["figures"].items()
     ]
 

@@ -17,6 +17,7 @@ from sensorium.clock import MonotonicClock
 from sensorium.components.synthesiser import Synthesiser
 from sensorium.errors import BundleError
 from sensorium.events import Event, Speech
+from sensorium.guard import Patience
 from sensorium.session import Session, SessionSettings
 from sensorium.source import AudioSink
 from sensorium_apps.demo.script import END_S, SCRIPT, Ask
@@ -57,7 +58,7 @@ def play(
     photos = photos_of(Weights())
     clock = MonotonicClock()
     with Bundle(bundle_path) as bundle:
-        parts = assemble(bundle, threads=threads)
+        parts = assemble(bundle, threads=threads, patience=Patience())
         voice = parts.synthesiser
         if not isinstance(voice, Synthesiser):
             raise BundleError(f"{bundle_path} has no synthesiser; the demo needs the companion bundle")
