@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sensorium_apps.commands import (
-    bench,
+    bench_peers,
     compare,
     compile_,
     demo,
@@ -65,7 +65,7 @@ app.command("run")(run.run)
 app.command("pull")(pull.pull)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
-app.add_typer(bench.app, name="bench")
+app.add_typer(bench_peers.app, name="bench")
 app.command("compile")(compile_.compile_)
 app.command("inspect")(inspect_.inspect_)
 app.command("compare")(compare.compare)

@@ -31,7 +31,7 @@ def startup(
     from sensorium_apps.benches.startup import startup
 
     told = startup(rounds)
-    _tell(told, json, _startup_lines(told))
+    tell(told, json, _startup_lines(told))
 
 
 @app.command("stall")
@@ -60,7 +60,7 @@ def stall(
         f"false alarms                   {figures['false_alarms_per_h']:g} an hour, over {told['material']['origin']}",
         *(f"  {count} x {what}" for what, count in told["alarms"].items()),
     ]
-    _tell(told, json, lines)
+    tell(told, json, lines)
 
 
 @app.command("recovery")
@@ -88,7 +88,7 @@ def recovery(
         f"left behind     {figures['threads_leaked']} threads, {figures['fds_leaked']} descriptors, "
         f"{figures['processes_leaked']} processes",
     ]
-    _tell(told, json, lines)
+    tell(told, json, lines)
 
 
 @app.command("pairing")
@@ -112,7 +112,7 @@ def pairing(
         f"camera and microphone are {told['figures']['skew_p95_ms']:.1f} ms apart (p95 of {told['claps']} claps)",
         f"without the fit           {told['floor']['uncorrected_skew_p95_ms']:.1f} ms",
     ]
-    _tell(told, json, lines)
+    tell(told, json, lines)
 
 
 @app.command("ladder")
@@ -132,7 +132,7 @@ def ladder(
     from sensorium_apps.failures import note
 
     told = ladder(seconds, note)
-    _tell(told, json, _ladder_lines(told))
+    tell(told, json, _ladder_lines(told))
 
 
 @app.command("fallback")
@@ -151,7 +151,7 @@ def fallback(
     from sensorium_apps.paths import find_bundle
 
     told = fallback(find_bundle(bundle), rounds)
-    _tell(told, json, _fallback_lines(told))
+    tell(told, json, _fallback_lines(told))
 
 
 @app.command("soak")
@@ -187,14 +187,14 @@ def soak(
     what = "failing on purpose"
     with progress_bar(what, counted=False) as progress:
         told = soak(plan, lambda done, total: progress(what, done, total))
-    _tell(told, json, _soak_lines(told))
+    tell(told, json, _soak_lines(told))
     if told["run"]["interrupted"]:
         raise KeyboardInterrupt
     if told["violations"]:
         raise SensoriumError(f"{len(told['violations'])} violations; --seed {seed} draws the same faults again")
 
 
-def _tell(told: dict[str, Any], json: Path | None, lines: list[str]) -> None:
+def tell(told: dict[str, Any], json: Path | None, lines: list[str]) -> None:
     """Figures as JSON where that was asked for, and for a person unless they were to go there, too."""
     if json is not None:
         text = jsonlib.dumps(told, indent=1, ensure_ascii=False) + "\n"
