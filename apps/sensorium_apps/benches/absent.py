@@ -35,12 +35,16 @@ def outages(seconds: float) -> tuple[Fault, ...]:
     )
 
 
+def plan(faults: tuple[Fault, ...], *, virtual: bool) -> Plan:
+    """A run through all of them, until every sense is back."""
+    end_ns = max(fault.end_ns or 0 for fault in faults) + SETTLED_NS + NS_PER_S
+    return Plan(end_ns, len(faults), 0, TICK_MS * NS_PER_MS, virtual)
+
+
 def ours(seconds: float) -> Outcome:
     """A live session through all the outages."""
     faults = outages(seconds)
-    end_ns = max(fault.end_ns or 0 for fault in faults) + SETTLED_NS + NS_PER_S
-    plan = Plan(end_ns, len(faults), 0, TICK_MS * NS_PER_MS, virtual=False)
-    return run_real(plan, faults, encoders(), lambda *_: None)
+    return run_real(plan(faults, virtual=False), faults, encoders(), lambda *_: None)
 
 
 def absent(
