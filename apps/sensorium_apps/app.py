@@ -9,6 +9,7 @@ from sensorium_apps.commands import (
     bench,
     bench_barge_in,
     bench_batching,
+    bench_peers,
     compare,
     compile_,
     demo,
@@ -70,7 +71,7 @@ app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 bench.app.command("barge-in")(bench_barge_in.barge_in)
 bench.app.command("batching")(bench_batching.batching)
-app.add_typer(bench.app, name="bench")
+app.add_typer(bench_peers.app, name="bench")
 app.command("compile")(compile_.compile_)
 app.command("inspect")(inspect_.inspect_)
 app.command("compare")(compare.compare)

@@ -128,14 +128,14 @@ class Core:
 
     def handle(self, step: Step, now_ns: int) -> list[Effect]:
         """Take in one step at ``now_ns``; returns what is to be done, in order."""
+        if isinstance(step, Finding):
+            return self._find(step, now_ns)
         if isinstance(step, Tick):
             return [*self._judge(step.arrivals, now_ns), *self._tick(step, now_ns)]
         if isinstance(step, Check):
             return self._judge(step.arrivals, now_ns)
         if isinstance(step, SourceChanged):
             return self._connect(step, now_ns)
-        if isinstance(step, Finding):
-            return self._find(step, now_ns)
         if isinstance(step, Done):
             return self._done(step, now_ns)
         if isinstance(step, Measured):
@@ -199,7 +199,7 @@ class Core:
 
     def _set_health(self, name: str, health: Health, now_ns: int) -> list[Effect]:
         sense = self._senses[name]
-        if (health.state, health.reason) == (sense.health.state, sense.health.reason):
+        if health.state is sense.health.state and health.reason == sense.health.reason:
             return []
         first_absence = sense.health.state is health.state is State.ABSENT and not sense.last_ns
         sense.health = health
@@ -244,6 +244,8 @@ class Core:
         return effects
 
     def _tell_failures(self, sense: _Sense, found: Finding, now_ns: int) -> list[Effect]:
+        if not found.failures:
+            return []
         told = {reason: at_ns for reason, at_ns in sense.failures.items() if now_ns - at_ns < TOLD_AGAIN_NS}
         new = [reason for reason in dict.fromkeys(found.failures) if reason not in told]
         sense.failures = told | dict.fromkeys(new, now_ns)

@@ -1,9 +1,11 @@
 """A live session: sources in, events out, through threads that each own one thing.
 
-capture threads -> streams -> encoder threads -> inbox -> loop thread (the core) -> events
-                                                   ^            |-> worker thread (recognise, answer)
-                     watch thread (temperature ...)|            `-> voice thread (speech)
-                                                   `--- results and progress ---'
+capture threads -> streams -> encoder threads -> the core -> events
+                              loop thread (ticks) ->|     |-> worker thread (recognise, answer)
+                                 ^                        `-> voice thread (speech)
+                                 `--- inbox: results, progress, readings of the watch thread (temperature ...)
+
+Whoever has the turn steps the core, one at a time: what was captured goes there in its encoder's own thread.
 """
 
 import contextlib
@@ -14,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self, TypeAlias
+from typing import Self
 
 from sensorium.capture import Capture, SourceChanged
 from sensorium.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
@@ -69,7 +71,6 @@ class SessionSettings:
     ladder: tuple[Rung, ...] | None = None  # None: the bundle's, or the usual one where it has none
 
 
-_Inbox: TypeAlias = "queue.SimpleQueue[tuple[Step, Sample | None]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ class Session:
         self._clock = clock or MonotonicClock()
         self.privacy = Privacy(privacy, parts.faces)
         self._journal = None if journal is None else PrivateJournal(journal, self.privacy)
-        self._inbox: _Inbox = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Step] = queue.SimpleQueue()
+        self._turn = threading.Lock()  # who has it may step the core
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._told = threading.Condition()
@@ -121,11 +123,12 @@ class Session:
         self._error: Exception | None = None  # what ended the loop
         self.events_dropped = 0
         self.ticks = 0
+        self._period_ns = int(self._settings.tick_ms * NS_PER_MS)
         self._tick_ns = 0  # when the next one is due
         names = dict.fromkeys([*(s.modality for s in sources), "vision", "audio", "text", *parts.encoders])
         self._streams = {name: Stream[Sample](STREAM_CAPACITY.get(name, ORDERED_CAPACITY)) for name in names}
         self._captures = [
-            Capture(source, self._streams[source.modality], self._clock, self._post) for source in sources
+            Capture(source, self._streams[source.modality], self._clock, self._take) for source in sources
         ]
         self._echo = EchoGuard()
         self._voice: Voice | None = None
@@ -158,13 +161,14 @@ class Session:
     def __enter__(self) -> Self:
         if self._journal is not None:
             self._journal.begin(self.core_settings)
-            self._post(Consent(self.privacy.consent, "the privacy policy"))
+            self._take(Consent(self.privacy.consent, "the privacy policy"))
+        self._tick_ns = self._clock.now_ns() + self._period_ns
         given = {c.source.modality for c in self._captures}
         for name in self._streams:
             if name not in given and name != "text":
-                self._post(SourceChanged(name, "lost", "no source was given"))
+                self._take(SourceChanged(name, "lost", "no source was given"))
         if "text" not in given:
-            self._post(SourceChanged("text", "open"))  # ``say`` is always there
+            self._take(SourceChanged("text", "open"))  # ``say`` is always there
         for graph in self._parts.replaceable.values():
             graph.tell(self._post)
         for thread in self._threads:
@@ -257,7 +261,7 @@ class Session:
     # threads
 
     def _post(self, step: Step) -> None:
-        self._inbox.put((step, None))
+        self._inbox.put(step)
 
     def _lane(self, encoder: Encoder) -> threading.Thread:
         """A thread for that encoder, which is replaced where it hangs."""
@@ -277,7 +281,7 @@ class Session:
                 looked_ns = sample.captured_ns
                 if isinstance(sample, AudioChunk):
                     sample = self._echo.judge(sample)
-                self._inbox.put(self._private(attempt(encoder, sample, self._core.rung.variant), sample))
+                self._take(*self._private(attempt(encoder, sample, self._core.rung.variant), sample))
 
     def _private(self, found: Finding, sample: Sample) -> tuple[Finding, Sample | None]:
         """The finding, and the sample as it may be kept. Faces take time to find: only where something is kept."""
@@ -285,6 +289,19 @@ class Session:
             return found, None
         kept, failure = self.privacy.kept(sample)
         return (replace(found, failures=(*found.failures, failure)) if failure else found), kept
+
+    def _take(self, step: Step, sample: Sample | None = None) -> None:
+        """Step the core in the calling thread: a change of a source, and what was found in its samples after it."""
+        with self._turn:
+            if self._stop.is_set() or self._ended:
+                return
+            due_ns = self._tick_ns
+            try:
+                self._handle(step, sample)
+            except Exception as err:
+                self._fail(err)
+            if self._tick_ns < due_ns or not isinstance(step, Finding):
+                self._post(Check())  # the loop may have to wake sooner
 
     def _too_soon(self, modality: str, since_last_ns: int) -> bool:
         """Whether the ladder has this picture left out."""
@@ -308,25 +325,28 @@ class Session:
     def _run(self) -> None:
         try:
             self._loop()
-        except Exception as err:  # whoever reads the events is to learn of it
-            self._error = err
-            self._end()
+        except Exception as err:
+            self._fail(err)
+
+    def _fail(self, err: Exception) -> None:
+        """End the session; whoever reads the events learns why."""
+        self._error = err
+        self._end()
 
     def _loop(self) -> None:
-        period_ns = int(self._settings.tick_ms * NS_PER_MS)
-        self._tick_ns = self._clock.now_ns() + period_ns
-        while not self._stop.is_set():
-            item = self._wait(self._tick_ns)
-            if item is not None:
-                self._handle(*item)
-            if self._clock.now_ns() >= self._tick_ns:
-                due_ns, self._tick_ns = self._tick_ns, self._tick_ns + period_ns
-                self._handle(Tick(due_ns, self._arrivals()), None)
-                self.ticks += 1
-            elif item is None:
-                self._handle(Check(self._arrivals()), None)
+        while not self._stop.is_set() and not self._ended:
+            step = self._wait(self._tick_ns)
+            with self._turn:
+                if step is not None:
+                    self._handle(step, None)
+                if self._clock.now_ns() >= self._tick_ns:
+                    due_ns, self._tick_ns = self._tick_ns, self._tick_ns + self._period_ns
+                    self._handle(Tick(due_ns, self._arrivals()), None)
+                    self.ticks += 1
+                elif step is None:
+                    self._handle(Check(self._arrivals()), None)
 
-    def _wait(self, due_ns: int) -> tuple[Step, Sample | None] | None:
+    def _wait(self, due_ns: int) -> Step | None:
         """The next thing in the inbox, or None when it is time for a tick or a look at health."""
         check_ns = self._core.next_check_ns(self._arrivals())
         until_ns = due_ns if check_ns is None else min(due_ns, check_ns)

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, TypeAlias
 
 import pytest
-from tests.devices.pulse import PulseServer
+from sensorium_devices.pulse import PulseServer
 from tests.devices.rtsp import RtspServer
 from tests.devices.test_apart import LIMIT_S, gone
 

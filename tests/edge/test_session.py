@@ -330,6 +330,19 @@ def test_a_fault_of_our_own_in_the_loop_reaches_who_reads_the_events() -> None:
             pass
 
 
+class BrokenJournal(FullDisk):
+    def step(self, step: Step, sample: Sample | None, now_ns: int) -> None:
+        if sample is not None:
+            raise ArithmeticError("a fault of our own")
+
+
+def test_a_fault_of_our_own_with_a_finding_reaches_who_reads_the_events() -> None:
+    running = session(Camera(), journal=BrokenJournal(room=1))
+    with running, pytest.raises(ArithmeticError, match="a fault of our own"):
+        for _ in running:
+            pass
+
+
 def test_a_session_that_was_never_entered_can_be_closed() -> None:
     running = session(Camera())
     running.close()

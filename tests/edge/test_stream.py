@@ -59,6 +59,34 @@ def test_closing_wakes_who_waits() -> None:
     thread.join()
 
 
+@pytest.mark.parametrize("capacity", [1, 3])
+def test_between_threads_the_order_is_kept_and_all_are_taken_or_dropped(capacity: int) -> None:
+    stream: Stream[int] = Stream(capacity)
+    taken: list[list[int]] = [[], []]
+
+    def take(into: list[int]) -> None:
+        with contextlib.suppress(StreamClosed):
+            while True:
+                item = stream.take()
+                assert item is not None
+                into.append(item)
+
+    threads = [threading.Thread(target=take, args=(into,)) for into in taken]
+    for thread in threads:
+        thread.start()
+    for number in range(5000):
+        stream.put(number, at_ns=number)
+    stream.close()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    counts = stream.counts
+    assert (counts.put, counts.waiting) == (5000, 0)
+    assert counts.taken == sum(map(len, taken)) == 5000 - counts.dropped
+    assert all(into == sorted(into) for into in taken)
+    assert max(map(max, filter(None, taken))) == 4999
+
+
 def test_a_stream_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1; given 0"):
         Stream(0)

@@ -74,19 +74,17 @@ def startup(rounds: int, progress: Callable[[int], None] = lambda _: None) -> di
     }
 
 
-def probe(statement: str) -> dict[str, Any]:
+def probe(statement: str, python: str = sys.executable, limit_s: float = PROBE_LIMIT_S) -> dict[str, Any]:
     """Run one statement in a fresh Python; raises SensoriumError where it fails."""
-    command = [sys.executable, "-c", _CODE.format(statement=statement)]
+    command = [python, "-c", _CODE.format(statement=statement)]
     try:
-        done = subprocess.run(
-            command, env=_environment(), capture_output=True, text=True, timeout=PROBE_LIMIT_S, check=True
-        )
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=limit_s, check=True)
     except subprocess.CalledProcessError as err:
         last = (err.stderr.strip().splitlines() or [f"exit code {err.returncode}"])[-1]
         raise SensoriumError(f"{statement!r} fails in a fresh Python: {last}") from err
     except subprocess.TimeoutExpired as err:
-        raise SensoriumError(f"{statement!r} did not end within {PROBE_LIMIT_S:g} s") from err
-    result: dict[str, Any] = json.loads(done.stdout)
+        raise SensoriumError(f"{statement!r} did not end within {limit_s:g} s") from err
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
