@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sensorium.clock import NS_PER_S
-from sensorium.ladder import Readings, Rung, calm, cause, good, told
+from sensorium.ladder import Readings, Rung, calm, cause, good, in_words
 
 # Only a try tells whether the rung above is still too much. One that failed is made again after twice as long, at most
 # so many doublings; at once where a reading is half of what it was then, for that shows that the load is gone.
@@ -54,10 +54,10 @@ def step(rungs: Sequence[Rung], standing: Standing, readings: Readings, now_ns: 
         return Standing(level + 1, now_ns, why, tried=_after_leaving(standing, stayed_ns < RELAPSE * rung.stay_ns))
     patience_ns = rung.stay_ns << _doublings(standing, readings)
     if why is None and good_ns is not None and now_ns - good_ns >= patience_ns:
-        why = f"good again: {told(readings, rung.leave)}"
+        why = f"good again: {in_words(readings, rung.leave)}"
         return Standing(level - 1, now_ns, why, tried=_try(standing, readings))
     if why is None and calm_ns is not None and now_ns - calm_ns >= _calm_stays(standing) * patience_ns:
-        why = f"not bad for {(now_ns - calm_ns) / NS_PER_S:.0f} s: {told(readings, rung.leave)}"
+        why = f"not bad for {(now_ns - calm_ns) / NS_PER_S:.0f} s: {in_words(readings, rung.leave)}"
         return Standing(level - 1, now_ns, why, tried=_try(standing, readings))
     return replace(standing, good_ns=good_ns, calm_ns=calm_ns)
 

@@ -184,7 +184,7 @@ def _within(readings: Readings, measure: _Measure, limit: float | None) -> bool:
     return not measure.reaches(value, limit)
 
 
-def told(readings: Readings, leave: Limits) -> str:
+def in_words(readings: Readings, leave: Limits) -> str:
     """The readings that the limits speak of, in words."""
     known = [(m, _value(readings, m)) for m in _MEASURES if getattr(leave, m.name) is not None]
     return ", ".join(m.tell(value) for m, value in known if value is not None) or "nothing speaks against it"

@@ -71,8 +71,6 @@ class SessionSettings:
     ladder: tuple[Rung, ...] | None = None  # None: the bundle's, or the usual one where it has none
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a session is made of; ``sensorium.assemble`` makes it from a bundle."""

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, TypeAlias
 
 import pytest
-from sensorium_devices.pulse import PulseServer
 from tests.devices.rtsp import RtspServer
 from tests.devices.test_apart import LIMIT_S, gone
 
@@ -23,6 +22,7 @@ from sensorium_devices.apart import Apart
 from sensorium_devices.camera import CameraSettings
 from sensorium_devices.factory import open_camera, open_microphone
 from sensorium_devices.isolate import Isolate
+from sensorium_devices.pulse import PulseServer
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
