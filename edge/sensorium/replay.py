@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -54,6 +53,8 @@ def describe(step: Step) -> dict[str, Any]:
 
 def describe_settings(settings: CoreSettings) -> dict[str, Any]:
     """What the session was asked to do, and who writes it in which format, as a JSON object."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and only who records needs it
+
     try:
         writer = version("sensorium")
     except PackageNotFoundError:
