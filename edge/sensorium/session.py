@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self, TypeAlias
 
 from sensorium.capture import Capture, SourceChanged
@@ -37,7 +37,6 @@ from sensorium.steps import (
     Consent,
     Done,
     Effect,
-    Finding,
     Hush,
     Job,
     Measured,
@@ -110,7 +109,7 @@ class Session:
         self._settings = settings or SessionSettings()
         self._clock = clock or MonotonicClock()
         self.privacy = Privacy(privacy, parts.faces)
-        self._journal = None if journal is None else PrivateJournal(journal, self.privacy)
+        self._journal = None if journal is None else PrivateJournal(journal, self.privacy, self._tell_privacy)
         self._inbox: _Inbox = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
@@ -272,14 +271,7 @@ class Session:
                 looked_ns = sample.captured_ns
                 if isinstance(sample, AudioChunk):
                     sample = self._echo.judge(sample)
-                self._inbox.put(self._private(attempt(encoder, sample, self._core.rung.variant), sample))
-
-    def _private(self, found: Finding, sample: Sample) -> tuple[Finding, Sample | None]:
-        """The finding, and the sample as it may be kept. Faces take time to find: only where something is kept."""
-        if self._journal is None or self._stop.is_set():
-            return found, None
-        kept, failure = self.privacy.kept(sample)
-        return (replace(found, failures=(*found.failures, failure)) if failure else found), kept
+                self._inbox.put((attempt(encoder, sample, self._core.rung.variant), sample))
 
     def _too_soon(self, modality: str, since_last_ns: int) -> bool:
         """Whether the ladder has this picture left out."""
@@ -361,6 +353,9 @@ class Session:
             with contextlib.suppress(SensoriumError):
                 journal.close()
             self._tell(Fault(self._clock.now_ns(), "recording", str(err)))
+
+    def _tell_privacy(self, reason: str) -> None:
+        self._tell(Fault(self._clock.now_ns(), "privacy", reason))
 
     def _tell(self, event: Event) -> None:
         self._record(lambda journal: journal.event(event))
