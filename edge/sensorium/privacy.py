@@ -1,21 +1,27 @@
 """The one place that a policy is enforced in: all that leaves a session goes through ``Privacy``.
 
-Pictures that are shown go through ``shown``, samples that are kept through ``kept``, recordings through
-``PrivateJournal``, and whatever else writes a file asks ``keeps`` first.
+Pictures that leave go through ``shown``, recordings through ``PrivateJournal``, and whatever else writes
+a file asks ``keeps`` first.
 """
 
+import queue
+import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from sensorium.capture import SourceChanged
 from sensorium.core import CoreSettings
+from sensorium.errors import RecordingError, SensoriumError
 from sensorium.events import ConsentChanged, Event, Reply, Utterance
 from sensorium.policy import Kind, PrivacyPolicy
 from sensorium.samples import AudioChunk, Frame, Line, Sample
 from sensorium.steps import Consent, Done, Finding, Replaced, Responded, Step
 from sensorium.veil import FaceFinder, Veil, Veiled
 
+WAITING = 4  # pictures that wait to be looked through: 4 MB at 640x480
+CLOSE_S = 0.5  # for the picture that is looked through when a session ends
 UNKEPT = 64  # questions that wait for their answers at most; an older one was never answered
 
 _KINDS: dict[type[Sample], Kind] = {Frame: "vision", AudioChunk: "audio", Line: "text"}
@@ -82,46 +88,98 @@ class Privacy:
         """The frame as it may leave the runtime."""
         return Veiled(frame) if self.policy.faces == "sharp" else self._veil.over(frame)
 
-    def kept(self, sample: Sample) -> tuple[Sample | None, str]:
-        """The sample as it may be kept, None where it may not; and what failed on the way."""
-        if _KINDS.get(type(sample), "readings") not in self.policy.keep or not self.covers(sample.captured_ns):
-            return None, ""
-        if not isinstance(sample, Frame):
-            return sample, ""
-        veiled = self.shown(sample)
-        return veiled.frame, veiled.failure
+    def may(self, sample: Sample) -> bool:
+        """Whether this sample may be kept; a frame as ``shown`` gives it."""
+        return _KINDS.get(type(sample), "readings") in self.policy.keep and self.covers(sample.captured_ns)
 
 
 class PrivateJournal:
-    """A journal that is given only what may be kept. Samples come here as ``Privacy.kept`` gave them."""
+    """A journal that is given only what may be kept, in a thread of its own where faces are to be blurred.
 
-    def __init__(self, journal: Journal, privacy: Privacy) -> None:
-        self._journal, self._privacy = journal, privacy
+    So a session does not wait for that; a picture that comes while ``WAITING`` others wait is left out.
+    """
+
+    def __init__(self, journal: Journal, privacy: Privacy, tell: Callable[[str], None] = lambda _: None) -> None:
+        """``tell``: why pictures are hidden whole, each reason once; from that thread."""
+        self._journal, self._privacy, self._tell = journal, privacy, tell
         self._unkept: deque[str] = deque(maxlen=UNKEPT)  # questions whose answers are not kept either
+        self._told = ""
+        self._error: SensoriumError | None = None  # of the thread, for the next call
+        self._room = threading.Semaphore(WAITING)
+        self._closing = threading.Event()
+        self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        if privacy.policy.faces == "blurred" and "vision" in privacy.policy.keep:
+            self._thread = threading.Thread(target=self._work, name="keep", daemon=True)
 
     def begin(self, settings: CoreSettings) -> None:
         """The settings, the policy among them, are kept in any case."""
         self._journal.begin(settings)
+        if self._thread is not None:
+            self._thread.start()
 
     def step(self, step: Step, sample: Sample | None, now_ns: int) -> None:
         """Keep the step, unless consent or the policy forbid it; a change of consent in any case."""
-        if isinstance(step, Consent):
-            self._journal.step(step, None, now_ns)
-        elif isinstance(step, Finding):
-            if sample is not None and self._privacy.consent:
-                self._journal.step(step, sample, now_ns)
-        elif self._privacy.keeps("events") or (isinstance(step, _IMPERSONAL) and "events" in self._privacy.policy.keep):
-            self._journal.step(self._without_words(step), None, now_ns)
+        if isinstance(step, Finding):
+            self._keep_sample(step, sample, now_ns)
+        elif (
+            isinstance(step, Consent)
+            or self._privacy.keeps("events")
+            or (isinstance(step, _IMPERSONAL) and "events" in self._privacy.policy.keep)
+        ):
+            kept = self._without_words(step)
+            self._do(lambda: self._journal.step(kept, None, now_ns))
 
     def event(self, event: Event) -> None:
         """The same for an event."""
         heard = self._heard(event)
         if isinstance(event, ConsentChanged) or (heard and self._privacy.keeps("events")):
-            self._journal.event(event)
+            self._do(lambda: self._journal.event(event))
 
     def close(self) -> None:
-        """Close the journal."""
+        """Close the journal; pictures that still wait are left out."""
+        self._closing.set()
+        self._todo.put(None)
+        if self._thread is not None and self._thread.ident is not None:
+            self._thread.join(CLOSE_S)
         self._journal.close()
+
+    def _do(self, write: Callable[[], None]) -> None:
+        """Write now, or after what waits; raises what the thread met."""
+        if self._error is not None:
+            raise self._error
+        if self._thread is None:
+            write()
+        else:
+            self._todo.put(write)
+
+    def _work(self) -> None:
+        while (write := self._todo.get()) is not None:
+            try:
+                write()
+            except Exception as err:  # whatever it is, the recording ends, and the session is told
+                known = isinstance(err, SensoriumError)
+                self._error = err if known else RecordingError(f"{type(err).__name__}: {err}")
+                return
+
+    def _keep_sample(self, step: Finding, sample: Sample | None, now_ns: int) -> None:
+        if sample is None or not self._privacy.may(sample):
+            return
+        if self._thread is None or not isinstance(sample, Frame):
+            self._do(lambda: self._journal.step(step, sample, now_ns))
+        elif self._room.acquire(blocking=False):
+            self._do(lambda: self._keep_picture(step, sample, now_ns))
+
+    def _keep_picture(self, step: Finding, frame: Frame, now_ns: int) -> None:
+        self._room.release()
+        if self._closing.is_set():
+            return
+        veiled = self._privacy.shown(frame)
+        if veiled.failure and veiled.failure != self._told:
+            self._tell(veiled.failure)
+        self._told = veiled.failure
+        if self._privacy.consent:
+            self._journal.step(step, veiled.frame, now_ns)
 
     def _heard(self, event: Event) -> bool:
         """Whether an event has no words, or such as may be kept."""

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 from sensorium.capture import Capture, SourceChanged
@@ -40,7 +40,6 @@ from sensorium.steps import (
     Consent,
     Done,
     Effect,
-    Finding,
     Hush,
     Job,
     Measured,
@@ -110,7 +109,7 @@ class Session:
         self._settings = settings or SessionSettings()
         self._clock = clock or MonotonicClock()
         self.privacy = Privacy(privacy, parts.faces)
-        self._journal = None if journal is None else PrivateJournal(journal, self.privacy)
+        self._journal = None if journal is None else PrivateJournal(journal, self.privacy, self._tell_privacy)
         self._inbox: queue.SimpleQueue[Step] = queue.SimpleQueue()
         self._turn = threading.Lock()  # who has it may step the core
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -279,14 +278,7 @@ class Session:
                 looked_ns = sample.captured_ns
                 if isinstance(sample, AudioChunk):
                     sample = self._echo.judge(sample)
-                self._take(*self._private(attempt(encoder, sample, self._core.rung.variant), sample))
-
-    def _private(self, found: Finding, sample: Sample) -> tuple[Finding, Sample | None]:
-        """The finding, and the sample as it may be kept. Faces take time to find: only where something is kept."""
-        if self._journal is None or self._stop.is_set():
-            return found, None
-        kept, failure = self.privacy.kept(sample)
-        return (replace(found, failures=(*found.failures, failure)) if failure else found), kept
+                self._take(attempt(encoder, sample, self._core.rung.variant), sample)
 
     def _take(self, step: Step, sample: Sample | None = None) -> None:
         """Step the core in the calling thread: a change of a source, and what was found in its samples after it."""
@@ -389,6 +381,9 @@ class Session:
             with contextlib.suppress(SensoriumError):
                 journal.close()
             self._tell(Fault(self._clock.now_ns(), "recording", str(err)))
+
+    def _tell_privacy(self, reason: str) -> None:
+        self._tell(Fault(self._clock.now_ns(), "privacy", reason))
 
     def _tell(self, event: Event) -> None:
         self._record(lambda journal: journal.event(event))

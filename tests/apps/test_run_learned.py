@@ -56,7 +56,7 @@ def test_what_is_shown_and_said_is_found_with_what_each_sense_added(tmp_path: Pa
     bundle = write_bundle(tmp_path / "bundle")
     record = tmp_path / "talk.mcap"
     lines = run("--bundle", bundle, "--camera", photo, "--mic", spoken, "--speaker", "none", "--seconds", 3, "--json",
-                "--record", record, "--threads", 1)  # fmt: skip
+                "--record", record, "--keep-faces", "--keep-voice", "--threads", 1)  # fmt: skip
     found = told(lines)
     assert ("red", frozenset({"vision"})) in found
     assert ("blue", frozenset({"vision", "audio"})) in found
@@ -100,7 +100,7 @@ def test_a_ladder_of_the_users_own_is_obeyed_told_and_replayed(tmp_path: Path, p
     )
     result = runner.invoke(app, ["run", "--bundle", str(bundle), "--camera", str(photo), "--mic", "none", "--speaker",
         "none", "--seconds", "2", "--json", "--ladder", str(tmp_path / "hot.toml"), "--threads", "1", "--record",
-        str(tmp_path / "hot.mcap")])  # fmt: skip
+        str(tmp_path / "hot.mcap"), "--keep-faces", "--keep-voice"])  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "rung mute is left out" in result.stderr
     lines = result.stdout.splitlines()

@@ -1,5 +1,6 @@
 """What may leave a session: the policy as data, and the one place that holds to it."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 from sensorium.capture import SourceChanged
 from sensorium.core import CoreSettings
 from sensorium.encoders.text import TextEncoder
-from sensorium.errors import PrivacyError
+from sensorium.errors import PrivacyError, RecordingError
 from sensorium.events import ConsentChanged, Event, Percept, Reply, Utterance
+from sensorium.images import Box, Image
 from sensorium.jobs import Workshop
 from sensorium.policy import FAITHFUL, KINDS, PRIVATE, PrivacyPolicy, read_policy
-from sensorium.privacy import Privacy, PrivateJournal
+from sensorium.privacy import WAITING, Privacy, PrivateJournal
 from sensorium.samples import AudioChunk, Frame, Line, Reading, Sample
 from sensorium.session import Parts, Session
 from sensorium.steps import Consent, Done, Finding, Responded, Step, Tick
@@ -35,6 +37,7 @@ class Kept:
     def __init__(self) -> None:
         self.steps: list[tuple[Step, Sample | None]] = []
         self.events: list[Event] = []
+        self.told = threading.Event()
 
     def begin(self, settings: CoreSettings) -> None:
         self.settings = settings
@@ -44,6 +47,7 @@ class Kept:
 
     def event(self, event: Event) -> None:
         self.events.append(event)
+        self.told.set()
 
     def close(self) -> None:
         pass
@@ -92,20 +96,62 @@ def test_a_policy_tells_what_a_recording_under_it_lacks() -> None:
 
 def test_by_default_no_voice_is_kept_and_no_picture_as_it_was() -> None:
     privacy = Privacy(PRIVATE)
-    assert privacy.kept(SOUND) == (None, "")
-    kept, _ = privacy.kept(FRAME)
-    assert isinstance(kept, Frame)
-    assert not np.array_equal(kept.image, FRAME.image)
-    assert privacy.kept(LINE)[0] is LINE
-    assert privacy.kept(READING)[0] is READING
+    assert not privacy.may(SOUND)
+    assert all(privacy.may(sample) for sample in (FRAME, LINE, READING))
+    assert not np.array_equal(privacy.shown(FRAME).frame.image, FRAME.image)
 
 
 @pytest.mark.parametrize(("kind", "sample"), list(zip(KINDS, (FRAME, SOUND, LINE, READING), strict=False)))
 def test_what_is_not_named_is_not_kept(kind: Any, sample: Sample) -> None:
     alone = replace(FAITHFUL, keep=(kind,))
     others = replace(FAITHFUL, keep=tuple(other for other in KINDS if other != kind))
-    assert Privacy(alone).kept(sample)[0] is sample
-    assert Privacy(others).kept(sample)[0] is None
+    assert Privacy(alone).may(sample)
+    assert not Privacy(others).may(sample)
+
+
+class Slow:
+    """A face detector that waits until it may go on, and then fails."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+
+    def find(self, image: Image) -> tuple[Box, ...]:
+        self.began.set()
+        self.go_on.wait(LIMIT_S)
+        raise RuntimeError("no memory")
+
+
+def test_a_slow_detector_delays_nothing_and_what_is_too_much_for_it_is_left_out() -> None:
+    kept, faces, told = Kept(), Slow(), []
+    journal = PrivateJournal(kept, Privacy(PRIVATE, faces), told.append)
+    journal.begin(CoreSettings(()))
+    for n in range(3 * WAITING):
+        journal.step(Finding("vision", 1), replace(FRAME, seq=n), n)
+    journal.event(SAID)
+    assert faces.began.wait(LIMIT_S)
+    assert kept.events == []
+    faces.go_on.set()
+    assert kept.told.wait(LIMIT_S)
+    journal.close()
+    pictures = [sample.image for _, sample in kept.steps if isinstance(sample, Frame)]
+    assert WAITING <= len(pictures) <= WAITING + 1
+    assert not any(np.array_equal(picture, FRAME.image) for picture in pictures)
+    assert told == ["faces: RuntimeError: no memory"]
+
+
+def test_a_full_disk_is_told_at_the_next_step() -> None:
+    class Full(Kept):
+        def step(self, *_: object) -> None:
+            raise RecordingError("No space left on device")
+
+    journal = PrivateJournal(Full(), Privacy(PRIVATE))
+    journal.begin(CoreSettings(()))
+    journal.step(Tick(1), None, 1)
+    assert journal._thread is not None
+    journal._thread.join(LIMIT_S)
+    with pytest.raises(RecordingError, match="No space left"):
+        journal.step(Tick(2), None, 2)
+    journal.close()
 
 
 def test_without_text_neither_words_nor_answers_are_kept() -> None:
@@ -143,7 +189,7 @@ def test_taking_consent_back_holds_before_the_step_of_it_was_taken() -> None:
     privacy = Privacy(FAITHFUL)
     no, yes = Consent(False, "the user"), Consent(True, "the user")
     privacy.say(no)
-    assert privacy.kept(LINE) == (None, "")
+    assert not privacy.may(LINE)
     privacy.say(yes)
     assert not privacy.consent, "none of the two steps was taken yet"
     privacy.take(no, 5)
@@ -160,8 +206,8 @@ def test_what_began_without_consent_is_not_kept_because_it_took_its_time() -> No
     yes = Consent(True, "the user")
     privacy.say(yes)
     privacy.take(yes, 10)
-    assert privacy.kept(Line(9, 0, "my secret")) == (None, "")
-    assert privacy.kept(Line(10, 0, "no secret"))[0] is not None
+    assert not privacy.may(Line(9, 0, "my secret"))
+    assert privacy.may(Line(10, 0, "no secret"))
     journal.event(Utterance(12, "my secret", "text", True, 9, 9))
     journal.event(Reply(13, 1, "your secret is safe", "my secret", (), 1.0))
     asked = Utterance(14, "no secret", "text", True, 11, 11)
