@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 # Least share of the time one by one that a batch saves: every request in it waits for the last one's result.
 LEAST_GAIN = 0.15
-STEP = 0.1  # of a new measurement in the fit: some ten runs for a machine that turned slower
+STEP = 0.1  # of a new measurement in what is expected: some ten runs for a machine that turned slower
 OUTLIER = 2.0  # times what was expected: a run that took longer was held up by something else
 
 
@@ -26,7 +26,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How long a batch takes: ``call_ns`` and ``row_ns`` for each of its rows."""
+    """How long a batch takes: ``call_ns`` and ``row_ns`` for each of its rows.
+
+    How the two compare is the graph's and is fitted once; how fast the machine is changes, and is learned from every
+    run. Where batches of one size are all that comes, learning both would take a slower machine for dearer calls.
+    """
 
     call_ns: float
     row_ns: float
@@ -42,11 +46,12 @@ class Cost:
         return self.call_ns + self.row_ns * rows
 
     def learn(self, rows: int, took_ns: float) -> "Cost":
-        """Nearer to a run that was measured: a normalised least-mean-squares step (Widrow and Hoff, 1960)."""
+        """Nearer to a run that was measured."""
         expected = self.of(rows)
-        error = min(took_ns, max(OUTLIER * expected, 1.0)) - expected
-        step = STEP * error / (1 + rows * rows)
-        return Cost(max(0.0, self.call_ns + step), max(0.0, self.row_ns + step * rows))
+        if expected <= 0:
+            return self
+        factor = 1 + STEP * (min(took_ns / expected, OUTLIER) - 1)
+        return Cost(self.call_ns * factor, self.row_ns * factor)
 
 
 def decide(waiting: Sequence[Request], cost: Cost, most: int, now_ns: int) -> tuple[Request, ...]:

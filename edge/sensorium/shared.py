@@ -29,7 +29,7 @@ from sensorium.samples import Array
 
 BUDGET_MS = 100.0  # within which a request is to be done: half of a session's usual tick
 MOST = 8  # rows of a batch: from there on, what a call costs by itself is little of what a row costs
-TRIALS = 3  # runs of one row and of the most, whose fastest are the first guess of what a batch costs
+TRIALS = 5  # runs of one row and of the most in turn; the fastest of each tell how calls and rows compare
 
 Tensors = Mapping[str, Array]
 
@@ -156,7 +156,8 @@ class BatchedGraph:
             return [result for one in feeds for result in self._results([one])]
 
     def _measured(self) -> Cost:
-        one, many = (min(self._timed(rows) for _ in range(TRIALS)) for rows in (1, self.most))
+        took = [(self._timed(1), self._timed(self.most)) for _ in range(TRIALS)]
+        one, many = map(min, zip(*took, strict=True))
         return Cost.fit(one, many, self.most)
 
     def _timed(self, rows: int) -> int:

@@ -85,14 +85,26 @@ def test_there_is_no_batch_where_it_saves_too_little() -> None:
     assert len(decide(waiting, Cost(MS, MS), 8, 0)) == 4
 
 
-@given(st.integers(1, 10_000), st.integers(0, 10_000), st.lists(st.sampled_from([1, 2, 4, 8]), min_size=200))
-def test_what_a_batch_costs_is_learned_and_never_negative(call: int, row: int, sizes: list[int]) -> None:
-    cost = Cost.fit(5_000.0, 9_000.0, 8)
-    for rows in sizes * 3:
-        cost = cost.learn(rows, call + row * rows)
-        assert cost.call_ns >= 0
-        assert cost.row_ns >= 0
-    assert cost.of(sizes[-1]) == pytest.approx(call + row * sizes[-1], rel=0.5)
+@given(st.floats(0.1, 10), st.lists(st.sampled_from([1, 2, 4, 8]), min_size=1, max_size=4))
+def test_a_machine_that_turns_slower_or_faster_is_learned_from_batches_of_any_size(
+    speed: float, sizes: list[int]
+) -> None:
+    before = Cost.fit(5_000.0, 12_000.0, 8)
+    cost = before
+    for rows in sizes * 100:
+        cost = cost.learn(rows, speed * before.of(rows))
+    for rows in (1, 8):
+        assert cost.of(rows) == pytest.approx(speed * before.of(rows), rel=0.01)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 100_000), st.integers(1, 8))
+def test_what_a_batch_costs_is_fitted_to_two_runs_and_never_negative(one: int, many: int, rows: int) -> None:
+    cost = Cost.fit(one, many, 8)
+    assert cost.call_ns >= 0
+    assert cost.row_ns >= 0
+    assert cost.of(1) == pytest.approx(one)
+    assert cost.of(rows) <= rows * one + 1e-6
+    assert cost.learn(rows, 5.0).of(rows) >= 0
 
 
 def test_one_run_that_was_held_up_changes_little() -> None:
