@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from sensorium.errors import PrivacyError
+from sensorium.errors import PrivacyError, told
 
 # Pictures; sound; words that were typed, said or answered; any other sensor's readings; what was decided and when.
 Kind: TypeAlias = Literal["vision", "audio", "text", "readings", "events"]
@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class PrivacyPolicy:
     """What may be kept, for how long, and what is hidden before it leaves. By default no face and no voice leaves."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     keep: tuple[Kind, ...] = ("vision", "text", "readings", "events")  # in recordings, snapshots and message files
     keep_days: Annotated[float, Field(gt=0)] | None = None  # older files of ours beside a new one go; None: they stay
@@ -51,13 +51,13 @@ FAITHFUL = PrivacyPolicy(keep=KINDS, faces="sharp")
 
 def read_policy(path: Path) -> PrivacyPolicy:
     """The policy of a TOML file; raises PrivacyError naming the key and what is allowed."""
-    import tomllib  # only who has a file of his own needs it
+    from sensorium.toml import parse_toml  # only who has a file of his own needs it
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as err:
         raise PrivacyError(f"privacy policy {path} cannot be read: {err}") from err
-    except tomllib.TOMLDecodeError as err:
+    except ValueError as err:
         raise PrivacyError(f"privacy policy {path} is no TOML: {err}") from err
     return parse_policy(table, f"privacy policy {path}")
 
@@ -72,7 +72,7 @@ def parse_policy(table: Any, where: str) -> PrivacyPolicy:
         known = ", ".join(field.name for field in fields(PrivacyPolicy))
         if first["type"] == "unexpected_keyword_argument":
             raise PrivacyError(f"{where}: no key {key!r}; known: {known}") from err
-        raise PrivacyError(f"{where}: {key or 'the policy'}: {first['msg']}; given {first['input']!r}") from err
+        raise PrivacyError(f"{where}: {key or 'the policy'}: {first['msg']}; given {told(first['input'])}") from err
 
 
 @cache

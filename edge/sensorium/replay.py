@@ -18,12 +18,12 @@ from sensorium.encoders import attempt
 from sensorium.errors import BackendError, LadderError, PrivacyError, RecordingError
 from sensorium.events import Event
 from sensorium.ladder import KEY, parse_ladder
-from sensorium.policy import parse_policy
+from sensorium.policy import FAITHFUL, parse_policy
 from sensorium.samples import Sample
 from sensorium.session import Parts
 from sensorium.steps import Check, Consent, Done, Finding, Job, Measured, Replaced, Responded, Spoke, Step, Tick
 
-FORMAT = 2  # of a recording's settings and steps: 1 did not tell it, 2 has the ladder as a table and a privacy policy
+FORMAT = 2  # of a recording's settings and steps: 1 had three rungs that were not told, 2 has the ladder as a table
 UNTOLD = "of a version before 0.1.0"  # wrote recordings that do not say who wrote them
 
 
@@ -64,7 +64,7 @@ def describe_settings(settings: CoreSettings) -> dict[str, Any]:
 
 def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
     """The inverse of ``describe_settings``; raises RecordingError, of another format with who wrote it."""
-    told = message.get("format", 1)
+    told = message.get("format", FORMAT if "ladder" in message else FORMAT - 1)
     if told != FORMAT:
         raise RecordingError(
             f"the recording is of format {told}, written by a Sensorium {message.get('sensorium', UNTOLD)}; "
@@ -72,7 +72,8 @@ def parse_settings(message: Mapping[str, Any]) -> CoreSettings:
         )
     try:
         ladder = parse_ladder({KEY: message["ladder"]}, "its ladder")
-        privacy = parse_policy(message["privacy"], "its privacy policy")
+        given = message.get("privacy")  # recordings from before there was a policy have all
+        privacy = FAITHFUL if given is None else parse_policy(given, "its privacy policy")
         return _parse(CoreSettings, {**message, "ladder": ladder, "privacy": privacy})
     except (KeyError, LadderError, PrivacyError, ValidationError) as err:
         raise RecordingError(f"the recording's settings are damaged: {_told(err)}") from err

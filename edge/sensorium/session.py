@@ -40,6 +40,7 @@ from sensorium.steps import (
     Consent,
     Done,
     Effect,
+    Finding,
     Hush,
     Job,
     Measured,
