@@ -18,6 +18,7 @@ from sensorium.events import to_json
 from sensorium.jobs import Workshop
 from sensorium.ladder import read_ladder
 from sensorium.learned.config import parse_config
+from sensorium.policy import read_policy
 from sensorium.replay import replay
 from sensorium.session import Parts
 from sensorium_apps.journal import SETTINGS, STEPS, RecordedSession
@@ -150,6 +151,10 @@ def config(data: bytes, folder: Path) -> None:
 
 def recipe(data: bytes, folder: Path) -> None:
     load_recipe(str(_write(folder, "x.toml", data)))
+
+
+def privacy(data: bytes, folder: Path) -> None:
+    read_policy(_write(folder, "x.toml", data))
 
 
 def ladder(data: bytes, folder: Path) -> None:
@@ -285,6 +290,7 @@ TARGETS = {
     "fault": Target(fault, kind="lines"),
     "golden": Target(golden),
     "ladder": Target(ladder, kind="toml"),
+    "privacy": Target(privacy, kind="toml"),
     "lines": Target(lines),
     "manifest": Target(manifest, kind="json"),
     "network_sound": Target(network_sound),
