@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -66,12 +66,14 @@ class _Waiting:
     request: Request
     feeds: Tensors
     result: dict[str, Array] | Exception | None = None
+    woken: threading.Event = field(default_factory=threading.Event)  # the result is there, or it is to lead
 
 
 class BatchedGraph:
     """A graph that any number of threads may run at a time.
 
-    It has no thread of its own: of those who wait, one that finds it free runs the next batch for all who are in it.
+    It has no thread of its own: whoever finds it free leads, which is to run batches for all who are in them until its
+    own request is done; then the most urgent of those who wait leads. Nobody else is woken.
     """
 
     def __init__(
@@ -87,28 +89,36 @@ class BatchedGraph:
         self._graph, self._presence = graph, PRESENCE
         self._clock = clock or MonotonicClock()
         self._budget_ns = round(budget_ms * NS_PER_MS)
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
-        self._busy = False
+        self._led = False
         self._count = 0
         self.cost = self._measured() if self.most > 1 else Cost(0.0, 0.0)
 
     def run(self, feeds: Tensors) -> dict[str, Array]:
         """Outputs by name, one's own to keep; raises what went wrong with this request, whoever it ran with."""
-        with self._changed:
+        with self._lock:
             own = _Waiting(self._request(feeds), feeds)
             self._waiting.append(own)
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: own.result is not None or not self._busy)
-                if own.result is not None:
-                    break
-                batch = self._take()
-                self._busy = True
-            self._serve(batch)
-        if isinstance(own.result, Exception):
-            raise own.result
-        return own.result
+            follows, self._led = self._led, True
+        if follows:
+            own.woken.wait()
+        result = own.result if own.result is not None else self._lead(own)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _lead(self, own: _Waiting) -> dict[str, Array] | Exception:
+        """Run batches until the own request is done, then have another lead."""
+        try:
+            while own.result is None:
+                self._serve(self._take())
+            return own.result
+        finally:
+            with self._lock:
+                self._led = bool(self._waiting)
+                if self._waiting:
+                    min(self._waiting, key=lambda other: (other.request.deadline_ns, other.request.id)).woken.set()
 
     def _request(self, feeds: Tensors) -> Request:
         self._count += 1
@@ -119,10 +129,11 @@ class BatchedGraph:
 
     def _take(self) -> list[_Waiting]:
         """The next batch, which waits no more."""
-        requests = [waiting.request for waiting in self._waiting]
-        chosen = {request.id for request in decide(requests, self.cost, self.most, self._clock.now_ns())}
-        batch = [waiting for waiting in self._waiting if waiting.request.id in chosen]
-        self._waiting = [waiting for waiting in self._waiting if waiting.request.id not in chosen]
+        with self._lock:
+            requests = [waiting.request for waiting in self._waiting]
+            chosen = {request.id for request in decide(requests, self.cost, self.most, self._clock.now_ns())}
+            batch = [waiting for waiting in self._waiting if waiting.request.id in chosen]
+            self._waiting = [waiting for waiting in self._waiting if waiting.request.id not in chosen]
         return batch
 
     def _serve(self, batch: Sequence[_Waiting]) -> None:
@@ -132,14 +143,12 @@ class BatchedGraph:
             results = self._results([waiting.feeds for waiting in batch])
         finally:
             took_ns = time.perf_counter_ns() - began
-            with self._changed:
-                for waiting, result in zip(batch, results, strict=True):
-                    waiting.result = result
-                self.batches[len(batch)] += 1
-                if self.most > 1 and not any(isinstance(result, Exception) for result in results):
-                    self.cost = self.cost.learn(sum(waiting.request.rows for waiting in batch), took_ns)
-                self._busy = False
-                self._changed.notify_all()
+            self.batches[len(batch)] += 1
+            if self.most > 1 and not any(isinstance(result, Exception) for result in results):
+                self.cost = self.cost.learn(sum(waiting.request.rows for waiting in batch), took_ns)
+            for waiting, result in zip(batch, results, strict=True):
+                waiting.result = result
+                waiting.woken.set()
 
     def _results(self, feeds: Sequence[Tensors]) -> Sequence[dict[str, Array] | Exception]:
         """Of each; where they fail together, each by itself."""
