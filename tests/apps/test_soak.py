@@ -168,6 +168,15 @@ def test_nothing_is_judged_until_all_has_settled_after_the_machine_stood_still()
     assert checker.judged == 1
 
 
+def test_nothing_is_judged_while_a_late_machine_has_pictures_left_out() -> None:
+    checker = Checker((DARK,), TICK_NS, began_ns={"vision": 0})
+    checker.take(replace(percept(20.0), seq=1, rung="rare pictures"))
+    checker.take(replace(percept(20.2), seq=2, rung="full"))
+    assert checker.judged == 0
+    checker.take(replace(percept(20.3 + SETTLED_NS / NS_PER_S), seq=3, rung="full"))
+    assert checker.judged == 1
+
+
 def test_ctrl_c_ends_it_with_what_was_measured() -> None:
     def press(done: int, total: int) -> None:
         if done > total // 2:

@@ -1,5 +1,6 @@
 """What this process holds: memory, threads, file descriptors; and how late the machine runs a thread that waits."""
 
+import contextlib
 import resource
 import threading
 import time
@@ -14,19 +15,22 @@ import numpy as np
 from sensorium.clock import NS_PER_MS, NS_PER_S
 
 FLAT_MB_PER_H = 0.1  # what a day may add is less than a browser's tab in a minute
-NOISE_MB = 1.0  # half a megabyte came in the first hour while Python's own objects grew by some tens of kilobytes
+NOISE_MB = 2.0  # one came in the first minutes of a fresh process, whose allocators fill, and none in the next run
 WARM_UP = 1 / 6  # of a run: caches and allocators fill
 SAMPLES = 240  # every six minutes of a day
 BEAT_NS = 20 * NS_PER_MS  # finer than any tick
 
 
 def rss_mb() -> float:
-    """Resident memory now [10^6 bytes]; the peak where the system tells no more."""
+    """Memory of its own, resident or swapped out, now [10^6 bytes]; the peak where the system tells no more.
+
+    Pages of files, of which more are resident the more of a library was run, are none of its own.
+    """
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        return pages * resource.getpagesize() / 1e6
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "VmSwap:"))) * 1024 / 1e6
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class Lateness:
 
 @dataclass(slots=True)
 class Memory:
-    """Resident memory over the hours of a run, measured ``SAMPLES`` times."""
+    """Memory over the hours of a run, measured ``SAMPLES`` times."""
 
     length_ns: int
     _hours: list[float] = field(default_factory=list)
@@ -94,10 +98,13 @@ class Memory:
 
 
 class Metronome:
-    """A thread that only waits: how late it is let go on is the machine's doing, and the floor of every tick."""
+    """A thread that only waits: how late it is let go on is the machine's doing, and the floor of every tick.
+
+    At every beat it also asks how long the machine let any other thread of this process wait for a processor.
+    """
 
     def __init__(self, late: Callable[[int, int], None]) -> None:
-        """``late``: called with every wait's end and overshoot [ns], on the machine's monotonic clock."""
+        """``late``: called with every beat and the longest of these waits [ns], on the machine's monotonic clock."""
         self._late = late
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metronome", daemon=True)
@@ -113,8 +120,22 @@ class Metronome:
 
     def _run(self) -> None:
         due_ns = time.monotonic_ns() + BEAT_NS
+        before = _waited_ns()
         while not self._stop.wait(max(0, due_ns - time.monotonic_ns()) / NS_PER_S):
             now_ns = time.monotonic_ns()
             self.lateness.add(now_ns - due_ns)
-            self._late(now_ns, now_ns - due_ns)
+            after = _waited_ns()
+            others_ns = max((waited - before.get(thread, 0) for thread, waited in after.items()), default=0)
+            self._late(now_ns, max(now_ns - due_ns, others_ns))
+            before = after
             due_ns = now_ns + BEAT_NS
+
+
+def _waited_ns() -> dict[str, int]:
+    """How long each thread was ready to run and did not, so far; nothing where the system does not tell."""
+    waited = {}
+    with contextlib.suppress(OSError):
+        for task in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError, IndexError):  # it has ended
+                waited[task.name] = int((task / "schedstat").read_text(encoding="ascii").split()[1])
+    return waited
