@@ -170,11 +170,14 @@ def in_8_bits(values: Any) -> tuple[Any, Any]:
 
 
 def restored(stored: dict[str, Any]) -> dict[str, Any]:
-    """Weights in float32 from what was written."""
+    """Weights in float32 from what was written; raises CompileError where a scale is not of its weights."""
     made = {}
     for name, values in stored.items():
         scale = stored.get(name + SCALE)
         if scale is not None:
+            wanted = (*values.shape[:1], *[1] * (values.ndim - 1))  # a scale a row
+            if tuple(scale.shape) != wanted:
+                raise CompileError(f"{name + SCALE} has shape {tuple(scale.shape)}; expected {wanted}; copy it again")
             made[name] = values.float() * scale
         elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in stored):  # a module may call its own tensor so
             made[name] = values.float() if values.is_floating_point() else values

@@ -25,7 +25,9 @@ def load_pruned(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def _fit(module: nn.Module, weight: Tensor) -> None:
-    if tuple(module.weight.shape) == tuple(weight.shape):  # type: ignore[arg-type]
+    """Narrow a layer to a weight; one that is no narrowed form of the layer's own is left for loading to refuse."""
+    own, given = tuple(module.weight.shape), tuple(weight.shape)  # type: ignore[arg-type]
+    if own == given or len(own) != len(given) or any(new > old for new, old in zip(given, own, strict=True)):
         return
     if isinstance(module, nn.Conv1d | nn.Conv2d):
         depthwise = module.groups > 1
