@@ -4,6 +4,7 @@ Pictures that leave go through ``shown``, recordings through ``PrivateJournal``,
 a file asks ``keeps`` first.
 """
 
+import contextlib
 import queue
 import threading
 from collections import deque
@@ -106,7 +107,7 @@ class PrivateJournal:
         self._told = ""
         self._error: SensoriumError | None = None  # of the thread, for the next call
         self._room = threading.Semaphore(WAITING)
-        self._closing = threading.Event()
+        self._closing, self._late = threading.Event(), threading.Event()
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         if privacy.policy.faces == "blurred" and "vision" in privacy.policy.keep:
@@ -142,6 +143,9 @@ class PrivateJournal:
         self._todo.put(None)
         if self._thread is not None and self._thread.ident is not None:
             self._thread.join(CLOSE_S)
+            if self._thread.is_alive():  # its picture takes too long; all that waits behind it is kept
+                self._late.set()
+                self._drain()
         self._journal.close()
 
     def _do(self, write: Callable[[], None]) -> None:
@@ -153,13 +157,20 @@ class PrivateJournal:
         else:
             self._todo.put(write)
 
+    def _drain(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                write = self._todo.get_nowait()
+                if write is not None:
+                    write()
+
     def _work(self) -> None:
         while (write := self._todo.get()) is not None:
             try:
                 write()
             except Exception as err:  # whatever it is, the recording ends, and the session is told
-                known = isinstance(err, SensoriumError)
-                self._error = err if known else RecordingError(f"{type(err).__name__}: {err}")
+                told = RecordingError(f"{type(err).__name__}: {err}")
+                self._error = err if isinstance(err, SensoriumError) else told
                 return
 
     def _keep_sample(self, step: Finding, sample: Sample | None, now_ns: int) -> None:
@@ -178,7 +189,7 @@ class PrivateJournal:
         if veiled.failure and veiled.failure != self._told:
             self._tell(veiled.failure)
         self._told = veiled.failure
-        if self._privacy.consent:
+        if self._privacy.consent and not self._late.is_set():
             self._journal.step(step, veiled.frame, now_ns)
 
     def _heard(self, event: Event) -> bool:

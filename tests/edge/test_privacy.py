@@ -139,6 +139,21 @@ def test_a_slow_detector_delays_nothing_and_what_is_too_much_for_it_is_left_out(
     assert told == ["faces: RuntimeError: no memory"]
 
 
+def test_a_session_that_ends_while_a_picture_is_looked_through_loses_only_pictures() -> None:
+    kept, faces = Kept(), Slow()
+    journal = PrivateJournal(kept, Privacy(PRIVATE, faces))
+    journal.begin(CoreSettings(()))
+    journal.step(Finding("vision", 1), FRAME, 1)
+    assert faces.began.wait(LIMIT_S)
+    journal.step(Finding("vision", 2), FRAME, 2)
+    journal.event(SAID)
+    journal.close()
+    faces.go_on.set()
+    assert journal._thread is not None
+    journal._thread.join(LIMIT_S)
+    assert (kept.steps, kept.events) == ([], [SAID])
+
+
 def test_a_full_disk_is_told_at_the_next_step() -> None:
     class Full(Kept):
         def step(self, *_: object) -> None:
