@@ -19,6 +19,7 @@ from sensorium.events import Event, Fault, HealthChanged, Percept, Reply, Thing,
 from sensorium.health import State
 from sensorium.jobs import Workshop
 from sensorium.ladder import Rung
+from sensorium.policy import FAITHFUL
 from sensorium.samples import Frame, Sample
 from sensorium.session import KEPT_EVENTS, Parts, Session, SessionSettings
 from sensorium.source import Source, SourceInfo
@@ -337,7 +338,7 @@ class BrokenJournal(FullDisk):
 
 
 def test_a_fault_of_our_own_with_a_finding_reaches_who_reads_the_events() -> None:
-    running = session(Camera(), journal=BrokenJournal(room=1))
+    running = session(Camera(), journal=BrokenJournal(room=1), privacy=FAITHFUL)
     with running, pytest.raises(ArithmeticError, match="a fault of our own"):
         for _ in running:
             pass
