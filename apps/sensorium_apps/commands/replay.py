@@ -21,7 +21,8 @@ def replay(
     bundle: options.Bundle = None,
     check: Annotated[bool, typer.Option("--check", help="Replay twice and compare every byte.")] = False,
     messages: Annotated[
-        Path | None, typer.Option(help="Instead write the recording as the native runner reads it; - is standard output.")
+        Path | None,
+        typer.Option(help="Instead write the recording as the native runner reads it; - is standard output."),
     ] = None,
     json: options.Json = False,
     threads: options.Threads = 1,

@@ -10,10 +10,6 @@ namespace {
 
 constexpr int kDigits = 4, kMsDigits = 1;  // after the point
 
-std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 // The inside of an object with Python's separators.
 class Object {
  public:

@@ -42,6 +42,10 @@ std::string as_text(const Json& value, const std::string& where) {
   return value.get<std::string>();
 }
 
+std::string quoted(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 Fields::Fields(const Json& value, std::string where) : value_(as_object(value, where)), where_(std::move(where)) {}
 
 Fields::Fields(const Json& value, std::string where, std::initializer_list<std::string_view> known)
@@ -50,7 +54,7 @@ Fields::Fields(const Json& value, std::string where, std::initializer_list<std::
     if (std::find(known.begin(), known.end(), item.key()) != known.end()) continue;
     std::string names;
     for (std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
-    throw Error(where_ + " has no key '" + item.key() + "'; known: " + names);
+    throw Error(where_ + " has no key " + quoted(item.key()) + "; known: " + names);
   }
 }
 

@@ -15,6 +15,9 @@ using Json = nlohmann::ordered_json;  // the order of modalities, parts and sens
 // The JSON value of these bytes; raises Error that begins with `where`.
 Json parse_json(std::string_view bytes, const std::string& where);
 
+// The text as JSON has it: in quotes, on one line.
+std::string quoted(const std::string& text);
+
 // One JSON object whose keys are all known.
 class Fields {
  public:

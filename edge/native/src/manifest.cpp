@@ -21,7 +21,7 @@ std::string inner_path(const std::string& path, const std::string& where) {
     start = stop + 1;
   }
   if (!inside || plain.empty())
-    throw Error(where + ": path '" + path + "' leaves the bundle's folder; allowed: relative paths without '..'");
+    throw Error(where + ": path " + quoted(path) + " leaves the bundle's folder; allowed: relative paths without '..'");
   return plain;
 }
 
@@ -31,7 +31,7 @@ std::vector<TensorSpec> tensors(const Json& value, const std::string& where) {
     const Fields fields(item, where, {"name", "dtype", "shape"});
     TensorSpec spec{fields.text("name"), fields.text("dtype"), {}};
     if (std::find(kDTypes.begin(), kDTypes.end(), spec.dtype) == kDTypes.end())
-      throw Error(fields.path("dtype") + ": no type '" + spec.dtype + "'; the first known is float32");
+      throw Error(fields.path("dtype") + ": no type " + quoted(spec.dtype) + "; the first known is float32");
     for (const Json& size : as_array(fields.at("shape"), fields.path("shape"))) {
       if (!size.is_number_integer() || size.get<std::int64_t>() < -1)
         throw Error(fields.path("shape") + " holds a size that is none");
