@@ -8,9 +8,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     const sensorium::Manifest manifest = sensorium::parse_manifest({reinterpret_cast<const char*>(bytes), count});
     for (const auto& [name, part] : manifest.parts) {
       if (part.role == "ladder")
-        sensorium::parse_ladder(part.config, name);
+        sensorium::parse_ladder(*part.config, name);
       else
-        sensorium::parse_config(name, part.config);
+        sensorium::parse_config(name, *part.config);
     }
   } catch (const sensorium::Error&) {
   }

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
 
 namespace {
 
-constexpr int kRounds = 20'000;
+constexpr int kRounds = 5'000;
 
 // What JSON is made of, and what a reader may stumble over.
 const std::vector<std::string> kTokens = {"{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1", "1e999", "0.5", "\\u0000",

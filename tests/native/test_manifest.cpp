@@ -1,5 +1,6 @@
 // The manifest reader refuses what Python's refuses, with the place and what is allowed.
 #include "check.h"
+#include "json.h"
 #include "manifest.h"
 
 using sensorium::Json;

@@ -1,4 +1,5 @@
 // Loudness and the gate: what stands out of the room is cut out, and no sound makes either fail.
+#include <algorithm>
 #include <random>
 
 #include "check.h"

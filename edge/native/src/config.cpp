@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "json.h"
+
 namespace sensorium {
 namespace {
 

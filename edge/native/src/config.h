@@ -1,7 +1,6 @@
 // Settings of a part of role `model`, as edge/sensorium/learned/config.py and inputs.py define them.
 #pragma once
 
-#include "json.h"
 #include "manifest.h"
 
 namespace sensorium {

@@ -14,10 +14,10 @@ constexpr int kDigits = 4, kMsDigits = 1;  // after the point
 class Object {
  public:
   Object& raw(const std::string& key, const std::string& value) {
-    text_ += (text_.empty() ? "" : ", ") + quoted(key) + ": " + value;
+    text_ += (text_.empty() ? "" : ", ") + in_quotes(key) + ": " + value;
     return *this;
   }
-  Object& text(const std::string& key, const std::string& value) { return raw(key, quoted(value)); }
+  Object& text(const std::string& key, const std::string& value) { return raw(key, in_quotes(value)); }
   Object& whole(const std::string& key, std::int64_t value) { return raw(key, std::to_string(value)); }
   Object& flag(const std::string& key, bool value) { return raw(key, value ? "true" : "false"); }
   std::string done() const { return "{" + text_ + "}"; }

@@ -42,7 +42,7 @@ std::string as_text(const Json& value, const std::string& where) {
   return value.get<std::string>();
 }
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -54,7 +54,7 @@ Fields::Fields(const Json& value, std::string where, std::initializer_list<std::
     if (std::find(known.begin(), known.end(), item.key()) != known.end()) continue;
     std::string names;
     for (std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
-    throw Error(where_ + " has no key " + quoted(item.key()) + "; known: " + names);
+    throw Error(where_ + " has no key " + in_quotes(item.key()) + "; known: " + names);
   }
 }
 

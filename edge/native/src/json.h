@@ -6,17 +6,16 @@
 #include <string>
 #include <string_view>
 
+#include "json_fwd.h"
 #include "types.h"
 
 namespace sensorium {
-
-using Json = nlohmann::ordered_json;  // the order of modalities, parts and senses means something
 
 // The JSON value of these bytes; raises Error that begins with `where`.
 Json parse_json(std::string_view bytes, const std::string& where);
 
 // The text as JSON has it: in quotes, on one line.
-std::string quoted(const std::string& text);
+std::string in_quotes(const std::string& text);
 
 // One JSON object whose keys are all known.
 class Fields {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "json.h"
+
 namespace sensorium {
 namespace {
 

@@ -1,7 +1,8 @@
 // Trading quality for time, as edge/sensorium/ladder.py does: rungs, and the pure rule that moves between them.
 #pragma once
 
-#include "json.h"
+#include "json_fwd.h"
+#include "types.h"
 
 namespace sensorium {
 

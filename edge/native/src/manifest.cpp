@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "json.h"
+
 namespace sensorium {
 namespace {
 
@@ -21,7 +23,7 @@ std::string inner_path(const std::string& path, const std::string& where) {
     start = stop + 1;
   }
   if (!inside || plain.empty())
-    throw Error(where + ": path " + quoted(path) + " leaves the bundle's folder; allowed: relative paths without '..'");
+    throw Error(where + ": path " + in_quotes(path) + " leaves the bundle's folder; allowed: relative paths without '..'");
   return plain;
 }
 
@@ -31,7 +33,7 @@ std::vector<TensorSpec> tensors(const Json& value, const std::string& where) {
     const Fields fields(item, where, {"name", "dtype", "shape"});
     TensorSpec spec{fields.text("name"), fields.text("dtype"), {}};
     if (std::find(kDTypes.begin(), kDTypes.end(), spec.dtype) == kDTypes.end())
-      throw Error(fields.path("dtype") + ": no type " + quoted(spec.dtype) + "; the first known is float32");
+      throw Error(fields.path("dtype") + ": no type " + in_quotes(spec.dtype) + "; the first known is float32");
     for (const Json& size : as_array(fields.at("shape"), fields.path("shape"))) {
       if (!size.is_number_integer() || size.get<std::int64_t>() < -1)
         throw Error(fields.path("shape") + " holds a size that is none");
@@ -66,7 +68,7 @@ PartEntry part(const Json& value, const std::string& where) {
     const std::string place = fields.path("files." + item.key());
     entry.files.emplace_back(item.key(), inner_path(as_text(item.value(), place), place));
   }
-  entry.config = fields.object_or_empty("config");
+  entry.config = std::make_shared<const Json>(fields.object_or_empty("config"));
   if (fields.has("origins")) as_array(fields.at("origins"), fields.path("origins"));
   fields.object_or_empty("figures");
   return entry;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "json.h"
+#include "json_fwd.h"
+#include "types.h"
 
 namespace sensorium {
 
@@ -50,7 +52,7 @@ struct PartEntry {
   std::string role;
   Named<GraphEntry> graphs;
   Named<std::string> files;
-  Json config = Json::object();
+  std::shared_ptr<const Json> config;  // an object
 };
 
 struct Manifest {

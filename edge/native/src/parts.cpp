@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "json.h"
+
 namespace sensorium {
 namespace {
 
@@ -23,7 +25,7 @@ class Assembly {
     const auto& [name, part] = models.front();
     for (const auto& [voice, entry] : bundle_.parts(kVoice))
       if (!parts_.voice) parts_.voice = std::make_unique<Graph>(open(voice, *entry, "model"));
-    const ModelConfig config = parse_config(name, part->config);
+    const ModelConfig config = parse_config(name, *part->config);
     const std::map<std::string, Towers> smaller = variants(config);
     for (const auto& [modality, spec] : config.modalities) {
       Towers towers;
@@ -63,7 +65,7 @@ class Assembly {
     for (const auto& [name, part] : bundle_.parts(kVariant)) {
       const std::string prefix = std::string(kModel) + "-";
       const std::string variant = name.compare(0, prefix.size(), prefix) == 0 ? name.substr(prefix.size()) : name;
-      const ModelConfig own = parse_config(name, part->config);
+      const ModelConfig own = parse_config(name, *part->config);
       for (const auto& [modality, spec] : own.modalities) {
         const InputSpec* usual = find(model.modalities, modality);
         if (usual == nullptr || usual->index() != spec.index())
@@ -87,7 +89,7 @@ class Assembly {
 
   Ladder ladder() const {
     for (const auto& [name, part] : bundle_.parts(kLadder)) {
-      const Fields fields(part->config, "part " + name, {"rung"});
+      const Fields fields(*part->config, "part " + name, {"rung"});
       return parse_ladder(fields.at("rung"), fields.path("rung"));
     }
     return usual_ladder();
