@@ -18,6 +18,7 @@ from sensorium.replay import Taken, describe, describe_settings, parse_settings
 from sensorium.samples import Sample
 from sensorium.steps import Finding, Step
 from sensorium_devices.recording import SAMPLES, Recorded, Recorder, Recording
+from sensorium_devices.wire import pack_message
 
 MCAP_MAGIC = b"\x89MCAP"
 SETTINGS, STEPS, EVENTS = "settings", "steps", "events"
@@ -118,6 +119,16 @@ class RecordedSession:
                 if finding_ns is None:
                     raise RecordingError(f"{self._path}: a sample without its step; the recording is damaged")
                 yield Taken(finding_ns, entry.topic.removeprefix(SAMPLES), entry.payload, variant)
+
+    def messages(self) -> Iterator[bytes]:
+        """The same for the native runner, the settings first; once."""
+        yield pack_message({"settings": describe_settings(self.settings)})
+        for item in self.steps():
+            if item.sample is None:
+                yield pack_message({"now_ns": item.now_ns, **(item.message or {})})
+            else:
+                step = {"now_ns": item.now_ns, "step": "Finding", "variant": item.variant, "modality": item.modality}
+                yield pack_message(step, item.sample)
 
     def _message(self, entry: Recorded) -> dict[str, Any]:
         try:

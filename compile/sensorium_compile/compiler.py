@@ -41,6 +41,7 @@ from sensorium_compile.zoo import Weights
 from sensorium_compile.zoo.errors import PullError
 
 PART = "model"
+ALONE = "executorch"  # asked for alone, it executes the ready parts too: the native runner has nothing else
 JUDGES = 2
 GLANCES = 8  # rounds of timing by which precisions are mixed; the forms are timed again after that
 REPAIRS = 4  # blocks that it may keep in float
@@ -88,7 +89,7 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
     with diary.stage("variants", "the forms on the front, smaller") if recipe.variants else nullcontext():
         maker = Variants(tried.bench, diary.stages)
         variants = {one.candidate.key: maker.of(one) for one in best}
-    ready, left_out = _ready(recipe, weights)
+    ready, left_out = _ready(job, weights)
     outcome = _outcome(job, material, tried, [*maker.left_out, *left_out], diary)
     for one in best:
         bundle, own = folder / BUNDLES / one.candidate.key, variants[one.candidate.key]
@@ -189,13 +190,14 @@ def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
     return _Tried(bench, judged, lowered.refused, times, teacher.size_bytes)
 
 
-def _ready(recipe: ModelRecipe, weights: Weights) -> tuple[dict[str, PartDraft], list[str]]:
+def _ready(job: Job, weights: Weights) -> tuple[dict[str, PartDraft], list[str]]:
     """The recipe's ready parts, and which of them are left out and why."""
+    only = ALONE if job.backends == (ALONE,) else None
     made: dict[str, PartDraft] = {}
     left_out = []
-    for name in recipe.parts:
+    for name in job.recipe.parts:
         try:
-            made[name] = find_builder(name)(weights)
+            made[name] = find_builder(name, only)(weights)
         except PullError as err:
             left_out.append(f"part {name} is left out: {err}, and compile again")
     return made, left_out

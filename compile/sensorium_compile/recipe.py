@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -346,11 +347,14 @@ def check_target(target: str) -> None:
         raise CompileError(unknown("target", target, TARGETS))
 
 
-def find_builder(name: str) -> Callable[[Weights], PartDraft]:
-    """What builds the ready part of that name; raises CompileError naming those that there are."""
+def find_builder(name: str, backend: str | None = None) -> Callable[[Weights], PartDraft]:
+    """What builds the ready part of that name, for ``backend`` where it can; raises CompileError naming all parts."""
     known = [f.name.removesuffix(".py") for f in resources.files("sensorium_compile.parts").iterdir()]
     known = [n for n in known if not n.startswith("_")]
     if name not in known:
         raise CompileError(unknown("part", name, known))
-    build: Callable[[Weights], PartDraft] = importlib.import_module(f"sensorium_compile.parts.{name}").build
+    module = importlib.import_module(f"sensorium_compile.parts.{name}")
+    if backend is not None and hasattr(module, "build_for"):
+        return partial(module.build_for, backend=backend)
+    build: Callable[[Weights], PartDraft] = module.build
     return build

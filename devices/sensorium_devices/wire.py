@@ -1,6 +1,12 @@
-"""A sample as a JSON header and its raw numbers: how recordings keep it and how processes hand it over."""
+"""A sample as a JSON header and its raw numbers: how recordings keep it and how processes hand it over.
+
+The native runner reads messages, from a pipe or a socket: the lengths of header and numbers, each 4 bytes little
+endian, then the two themselves. ``cmake/README.md`` says what a header holds.
+"""
 
 import json
+import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +21,18 @@ _NOTHING: Bytes = np.zeros(0, np.uint8)
 
 def split_sample(sample: Sample) -> tuple[bytes, Bytes]:
     """The header of a sample and its numbers, uint8 (n,), little endian; the numbers are not copied where possible."""
+    header, raw = _described(sample)
+    return _json(header), raw
+
+
+def pack_message(header: Mapping[str, Any], sample: Sample | None = None) -> bytes:
+    """A message of that header; of a sample, with what describes it added, and its numbers."""
+    own, raw = _described(sample) if sample is not None else ({}, _NOTHING)
+    head = _json({**header, **own})
+    return struct.pack("<II", len(head), len(raw)) + head + raw.tobytes()
+
+
+def _described(sample: Sample) -> tuple[dict[str, Any], Bytes]:
     header: dict[str, Any] = {"captured_ns": sample.captured_ns, "seq": sample.seq}
     raw = _NOTHING
     match sample:
@@ -29,7 +47,11 @@ def split_sample(sample: Sample) -> tuple[bytes, Bytes]:
         case Reading(values=values):
             header |= {"type": "reading"}
             raw = _bytes(values)
-    return json.dumps(header, separators=(",", ":")).encode(), raw
+    return header, raw
+
+
+def _json(header: Mapping[str, Any]) -> bytes:
+    return json.dumps(header, separators=(",", ":")).encode()
 
 
 def join_sample(head: bytes, raw: Bytes) -> Sample:

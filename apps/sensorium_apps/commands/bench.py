@@ -154,6 +154,38 @@ def fallback(
     tell(told, json, _fallback_lines(told))
 
 
+@app.command("native")
+def native(
+    runner: Annotated[Path, typer.Argument(help="The program sensorium-native, built as cmake/README.md says.")],
+    recording: Annotated[Path, typer.Argument(help="A file that sensorium run --record has written.")],
+    json: Json = None,
+    bundle: options.Bundle = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another bundle for Python, e.g. of a backend that is lighter there.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Fresh processes of each.")] = 7,
+) -> None:
+    """Start and memory of the native runner and of Python on one recording, in turn, and whether they tell the same.
+
+    Example:
+
+      sensorium bench native build/x86_64/sensorium-native talk.mcap --bundle keypad.bundle
+    """
+    from sensorium_apps.benches.native import native
+    from sensorium_apps.paths import find_bundle
+
+    told = native(runner, find_bundle(bundle), recording, rounds, against)
+    figures = told["figures"]
+    lines = [
+        f"first event  {figures['native_start_s']:.3f} s, Python {figures['python_start_s']:.3f} s "
+        f"(ratio {figures['start_s_ratio']:.3f})",
+        f"memory       {figures['native_rss_mb']:.1f} MB at most, Python {figures['python_rss_mb']:.1f} MB "
+        f"(ratio {figures['rss_mb_ratio']:.3f})",
+        f"{figures['events']} events, {'the same' if figures['same'] else 'not the same'}; {told['rounds']} rounds",
+    ]
+    _tell(told, json, lines)
+
+
 @app.command("soak")
 def soak(
     json: Json = None,

@@ -1,7 +1,9 @@
 """``sensorium replay``: the decisions of a recorded session, made again."""
 
 import json as jsonlib
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,10 @@ def replay(
     recording: Annotated[Path, typer.Argument(help="A file that sensorium run --record has written.")],
     bundle: options.Bundle = None,
     check: Annotated[bool, typer.Option("--check", help="Replay twice and compare every byte.")] = False,
+    messages: Annotated[
+        Path | None,
+        typer.Option(help="Instead write the recording as the native runner reads it; - is standard output."),
+    ] = None,
     json: options.Json = False,
     threads: options.Threads = 1,
 ) -> None:
@@ -30,7 +36,12 @@ def replay(
       sensorium replay talk.mcap --json
 
       sensorium replay talk.mcap --check
+
+      sensorium replay talk.mcap --messages - | sensorium-native keypad.bundle
     """
+    if messages is not None:
+        _write_messages(recording, messages)
+        return
     from sensorium.bundle import Bundle
     from sensorium_apps.paths import find_bundle
 
@@ -41,6 +52,17 @@ def replay(
             from sensorium_apps.live import known_labels
 
             _print(_replayed(opened, recording, threads), json, known_labels(opened))
+
+
+def _write_messages(recording: Path, out: Path) -> None:
+    from sensorium_apps.journal import RecordedSession
+
+    with (
+        RecordedSession(recording) as recorded,
+        nullcontext(sys.stdout.buffer) if str(out) == "-" else out.open("wb") as stream,
+    ):
+        for message in recorded.messages():
+            stream.write(message)
 
 
 def _replayed(bundle: "Bundle", recording: Path, threads: int) -> "Iterator[Event]":
