@@ -5,11 +5,13 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import cast
 
+import numpy as np
 import onnx
 
 from sensorium.backends import Graph, open_graph
 from sensorium.bundle import Evidence, TensorSpec, prove
 from sensorium.bundle.manifest import DType
+from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.candidates import entry_of
@@ -51,6 +53,13 @@ def linted(rules: str, told: object) -> Evidence:
     """That nothing was found by our rules; ``told`` is what was looked at."""
     content = json.dumps(told, sort_keys=True, default=str).encode()
     return prove("linted", "onnx", onnx.__version__, f"onnx.checker, shape inference, {rules}", content)
+
+
+def cosine(wanted: Array, given: Array) -> float:
+    """Of two tensors, all of each; 1 or 0 where one is all zeros."""
+    a, b = wanted.astype(np.float64).ravel(), given.astype(np.float64).ravel()
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / norm if norm else float(np.allclose(a, b))
 
 
 def version(package: str) -> str:

@@ -8,8 +8,8 @@ import io
 import re
 import tempfile
 import zipfile
-from importlib.util import find_spec
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
@@ -32,6 +32,7 @@ ASIDE = False
 RUNS, WARM_UP = 30, 5
 NS_PER_MS = 1e6
 MOST_LEFT = 8  # layers in float before int8 is given up; each costs compiling the graph once more
+_LACKING = re.compile(r"No conversion rule found for operations: .*")
 _COUNTED = re.compile(r"_\d{3,}$")
 _NODE = re.compile(r"\b(node_\w+)")  # torch's exporter names nodes so, and OpenVINO's messages tell the name
 NOT_WORK = ("Constant", "Parameter", "Result", "Convert")
@@ -62,27 +63,24 @@ def predict(source: Source, target: Target) -> Placement:
     operators = target.operator_set
     layers = {node.name: source.layer(node) for node in source.model.graph.node}
     layers |= {out: source.layer(node) for node in source.model.graph.node for out in node.output}
-    if operators is None:
-        taken = _core().query_model(model, _device(target))
-        lacking = [op for op in works if op.get_friendly_name() not in taken]
-    else:
-        lacking = [op for op in works if not operators.takes(op.get_type_name()) or model.is_dynamic()]
-    return Placement(
-        len(works),
-        tuple(
-            Refused(
-                op.get_type_name(),
-                layers.get(op.get_friendly_name(), op.get_friendly_name()),
-                f"{target.tool.name} does not take it on {_device(target)}"
-                if not model.is_dynamic()
-                else "its graph has a shape that is not fixed",
-                "write the layer with other operators, or leave this target out",
-                op.get_friendly_name(),
-            )
-            for op in lacking
-        ),
-        f"{len(lacking)} of {len(works)} operators" if lacking else "",
-    )
+    taken = set(_core().query_model(model, _device(target))) if operators is None else set()
+
+    def refusal(op: Any) -> tuple[str, str] | None:
+        kind = op.get_type_name()
+        if (operators is None and op.get_friendly_name() not in taken) or (operators and not operators.takes(kind)):
+            told = "write the layer with other operators, or leave this target out"
+            return f"{target.tool.name} does not take it on {_device(target)}", told
+        if any(out.get_partial_shape().is_dynamic for out in op.outputs()):
+            return "its shape is not fixed", "give every input a fixed shape, and avoid what depends on values"
+        return None
+
+    refused = [
+        Refused(op.get_type_name(), layers.get(op.get_friendly_name(), op.get_friendly_name()), *told, node=_first(op))
+        for op in works
+        if (told := refusal(op)) is not None
+    ]
+    refused.sort(key=lambda one: "shape" in one.why)  # an operator that is lacking explains more
+    return Placement(len(works), tuple(refused), f"{len(refused)} of {len(works)} operators" if refused else "")
 
 
 def lower(source: Source, target: Target, form: str) -> TargetGraph:
@@ -202,11 +200,22 @@ def _read(source: Source, content: bytes) -> Any:
     try:
         model = _core().read_model(content)
     except Exception as err:  # OpenVINO's exceptions share no base class of their own
+        lacking = set(re.findall(r"\b([A-Za-z]\w*)-\d+", (_LACKING.search(str(err)) or [""])[0]))
+        where = [f"{n.op_type} in {source.layer(n)}" for n in source.model.graph.node if n.op_type in lacking]
+        if where:
+            raise CompileError(
+                f"graph {source.name} cannot go to OpenVINO, which has no operator {where[0]}; "
+                "write the layer with other operators, or leave this target out"
+            ) from err
         raise CompileError(f"graph {source.name}: OpenVINO cannot read it: {_last_line(err)}") from err
     for place, op in enumerate(model.get_ordered_ops()):  # OpenVINO counts on through a process
         if _COUNTED.search(op.get_friendly_name()):
             op.set_friendly_name(f"{op.get_type_name()}_at_{place}")
     return model
+
+
+def _first(op: Any) -> str:
+    return str(op.get_friendly_name())
 
 
 def _last_line(err: Exception) -> str:

@@ -1,18 +1,16 @@
-"""Ready parts for a chip: each graph goes to the accelerator whole, or stays on the processor beside it and says why."""
+"""Ready parts for a chip: each graph goes to the accelerator whole, or stays on the processor and says why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from sensorium.backends import open_graph
 from sensorium.errors import SensoriumError
-from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.candidates import entry_of
 from sensorium_compile.recipe import Progress, Recipe, find_builder
 from sensorium_compile.targets import Placement, TargetGraph, find_family
+from sensorium_compile.targets.graphs import cosine
 from sensorium_compile.targets.placing import check_worth
 from sensorium_compile.targets.source import source_of
 from sensorium_compile.zoo import Weights
@@ -84,14 +82,8 @@ def _check(key: str, draft: GraphDraft, own: TargetGraph) -> None:
     for case, feeds in draft.golden.items():
         wanted, given = before.run(feeds), after.run(feeds)
         for name, value in wanted.items():
-            if value.dtype.kind == "f" and (cosine := _cosine(value, given[name])) < LEAST_COSINE:
+            if value.dtype.kind == "f" and (found := cosine(value, given[name])) < LEAST_COSINE:
                 raise CompileError(
-                    f"{key}: cosine {cosine:.3f} to the part's own {name} on golden input {case}; "
+                    f"{key}: cosine {found:.3f} to the part's own {name} on golden input {case}; "
                     f"at least {LEAST_COSINE}: it stays as it is"
                 )
-
-
-def _cosine(wanted: Array, given: Array) -> float:
-    a, b = wanted.astype(np.float64).ravel(), given.astype(np.float64).ravel()
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / norm if norm else float(np.allclose(a, b))
