@@ -1,6 +1,5 @@
 """A model for several chips: predicted, refused or lowered, judged for every subset of senses, packed, in a table."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,10 @@ from sensorium.errors import BundleError
 from sensorium.first_load import first_load
 from sensorium.nvidia import CACHE_VARIABLE
 from sensorium_compile.pipeline import Job
+from sensorium_compile.report import JSON_NAME, parse_report
 from sensorium_compile.stages import Stages
 from sensorium_compile.targets import Placement, jetson
-from sensorium_compile.targets.compiling import TABLE, Compiling
+from sensorium_compile.targets.compiling import Compiling
 from sensorium_compile.targets.table import TargetRow
 from sensorium_compile.zoo import Weights
 from sensorium_devices.targets import Target
@@ -55,7 +55,9 @@ def test_a_jetson_bundle_holds_both_forms_with_a_golden_case_for_every_subset(bu
         assert {graph.fallback and graph.fallback.precision for graph in graphs.values()} == {"float16"}
         cases = {key.split("/")[2] for key in opened.golden() if key.startswith("model/fusion/")}
         assert cases == SUBSETS
-    assert json.loads((path / TABLE).read_text(encoding="utf-8"))["status"] == "linted"
+    report = parse_report((path / JSON_NAME).read_bytes(), str(path))
+    assert {(graph.status, graph.predicted) for graph in report.graphs} == {("linted", True)}
+    assert "linted: onnx" in (path / "report.html").read_text(encoding="utf-8")
 
 
 def test_it_is_refused_on_a_machine_that_is_no_jetson(bundle: tuple[TargetRow, Path]) -> None:

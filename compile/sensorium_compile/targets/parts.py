@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sensorium.backends import open_graph
+from sensorium.bundle import status_of
 from sensorium.errors import SensoriumError
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.candidates import entry_of
 from sensorium_compile.recipe import Progress, Recipe, find_builder
+from sensorium_compile.report import GraphRow, Report
 from sensorium_compile.targets import Placement, TargetGraph, find_family
 from sensorium_compile.targets.graphs import cosine
 from sensorium_compile.targets.placing import check_worth
@@ -74,6 +76,34 @@ def compile_parts(drafts: Mapping[str, PartDraft], target: Target, progress: Pro
     if stayed and target.host.machine not in PROCESSORS:
         made = {}
     return PartsOutcome(target, lowered, stayed, predicted, made, missing)
+
+
+def parts_report(name: str, outcome: PartsOutcome) -> Report:
+    """What ships of the parts, how far each graph got, and why others stay on the processor."""
+    return Report(
+        name=name,
+        target=str(outcome.target),
+        graphs=tuple(
+            placed_row(key, graph.draft, graph.placed or outcome.predicted[key], graph.placed is None)
+            for key, graph in outcome.lowered.items()
+        ),
+        notes=tuple(f"{key} stays on the processor: {why}" for key, why in outcome.stayed.items()),
+    )
+
+
+def placed_row(name: str, draft: GraphDraft, placed: Placement, predicted: bool) -> GraphRow:
+    """How far a graph got, and where its operators run."""
+    return GraphRow(
+        graph=name,
+        precision=draft.precision,
+        status=status_of(draft.evidence),
+        evidence=draft.evidence,
+        operators=placed.operators,
+        on_accelerator=placed.on_accelerator,
+        predicted=predicted,
+        fell_back=tuple(map(str, placed.fell_back)),
+        cost=placed.cost,
+    )
 
 
 def _check(key: str, draft: GraphDraft, own: TargetGraph) -> None:
