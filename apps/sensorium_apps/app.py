@@ -26,6 +26,7 @@ from sensorium_apps.commands import (
     robot,
     run,
     say,
+    targets,
     transcribe,
 )
 from sensorium_apps.failures import DEBUG_VARIABLE, CarefulGroup, log_to_stderr
@@ -73,6 +74,7 @@ bench.app.command("barge-in")(bench_barge_in.barge_in)
 bench.app.command("batching")(bench_batching.batching)
 app.add_typer(bench_peers.app, name="bench")
 app.command("compile")(compile_.compile_)
+app.command("targets")(targets.targets)
 app.command("inspect")(inspect_.inspect_)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)

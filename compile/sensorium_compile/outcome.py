@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sensorium.bundle import Origin
-from sensorium.learned.config import ModelConfig
+from sensorium.bundle import Origin, status_of
+from sensorium.learned.config import VOCABULARY, ModelConfig
 from sensorium_compile.checkpoint import AUGMENTED, WEIGHTS, FormRecord, Record, Row, weight_files
+from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.lower.candidates import Candidate
 from sensorium_compile.material import Material, seeds
 from sensorium_compile.pipeline import Job
 from sensorium_compile.recipe import ModelRecipe
-from sensorium_compile.report import Block, CandidateRow, DataRow, Report, StageFigures, StageRow, SubsetRow
+from sensorium_compile.report import Block, CandidateRow, DataRow, GraphRow, Report, StageFigures, StageRow, SubsetRow
 from sensorium_compile.report.schema import shipped_figures
 from sensorium_compile.stages import tool_versions
 from sensorium_compile.verify.gate import Scores, SubsetFigures, Verdict, figures
@@ -74,19 +75,41 @@ class Outcome:
     @property
     def origins(self) -> tuple[Origin, ...]:
         """Where the weights are from: this student, and the data that taught it."""
-        files = weight_files(self.material.folder / WEIGHTS)
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-        plans = self.recipe.modalities
-        sources = [(name, source) for name, plan in plans.items() for source in plan.sources if source.licence]
-        data = [f"{n}: {source.path or source.reader} ({source.licence}; {source.credit})" for n, source in sources]
-        return (
-            Origin(
-                package=f"sensorium recipe {self.recipe.name}",
-                file=WEIGHTS,
-                sha256=digest,
-                licence="Apache-2.0; trained on " + "; ".join(data) if data else "Apache-2.0",
-            ),
-        )
+        return origins_of(self.recipe, self.material)
+
+
+def origins_of(recipe: ModelRecipe, material: Material) -> tuple[Origin, ...]:
+    """Where a student's weights are from, and the data that taught it."""
+    files = weight_files(material.folder / WEIGHTS)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    plans = recipe.modalities
+    sources = [(name, source) for name, plan in plans.items() for source in plan.sources if source.licence]
+    data = [f"{n}: {source.path or source.reader} ({source.licence}; {source.credit})" for n, source in sources]
+    return (
+        Origin(
+            package=f"sensorium recipe {recipe.name}",
+            file=WEIGHTS,
+            sha256=digest,
+            licence="Apache-2.0; trained on " + "; ".join(data) if data else "Apache-2.0",
+        ),
+    )
+
+
+def model_part(
+    text: str, recipe: ModelRecipe, config: ModelConfig, graphs: Mapping[str, GraphDraft], material: Material
+) -> PartDraft:
+    """The part of a bundle that holds a model; ``text`` is its recipe's TOML."""
+    files = {"recipe": ("recipe.toml", text.encode())}
+    vocabulary = recipe.vocabulary
+    if vocabulary is not None:
+        files[VOCABULARY] = ("vocab.txt", vocabulary.encode())
+    return PartDraft(
+        role="model",
+        graphs=graphs,
+        files=files,
+        config=config.model_dump(mode="json"),
+        origins=origins_of(recipe, material),
+    )
 
 
 def report_of(
@@ -96,8 +119,9 @@ def report_of(
     front: set[str],
     seconds: float,
     variants: Sequence[tuple[str, Judged]] = (),
+    proved: Mapping[str, GraphDraft] = {},
 ) -> Report:
-    """The report of one bundle; ``variants`` are those of what it ships, by name."""
+    """The report of one bundle; ``variants`` and ``proved`` are variants and graphs of what it ships, by name."""
     times, recipe = outcome.times, outcome.recipe
     teacher, student = _teacher_figures(outcome), _student_figures(outcome)
     shipped = StageFigures(
@@ -130,6 +154,7 @@ def report_of(
                 "compile_s": seconds,
             },
             **told,
+            "graphs": tuple(graph_row(name, draft) for name, draft in proved.items()),
             "candidates": (
                 *(_row(one, front, chosen) for one in judged),
                 *(_row(one, front, chosen, variant=name) for name, one in variants),
@@ -145,6 +170,11 @@ def report_of(
             "notes": tuple(notes),
         }
     )
+
+
+def graph_row(name: str, draft: GraphDraft) -> GraphRow:
+    """How far a graph got."""
+    return GraphRow(graph=name, precision=draft.precision, status=status_of(draft.evidence), evidence=draft.evidence)
 
 
 def record_of(outcome: Outcome, judged: Sequence[Judged], temperature: Mapping[str, float]) -> Record:

@@ -8,7 +8,8 @@ SensoriumError
 ├── SinkError        a speaker or file that cannot be written
 ├── RecordingError   a recording that cannot be read
 ├── LadderError      a ladder that makes no sense
-└── PrivacyError     a privacy policy that makes no sense, or forbids what was asked
+├── PrivacyError     a privacy policy that makes no sense, or forbids what was asked
+└── TargetError      a target that there is no profile of, or whose profile is wrong
 """
 
 import reprlib
@@ -49,6 +50,10 @@ class PrivacyError(SensoriumError):
 
 class LadderError(SensoriumError):
     """A table of rungs cannot be read, or has a session swing or never come back."""
+
+
+class TargetError(SensoriumError):
+    """No such target, or its profile cannot be read."""
 
 
 _GIVEN = reprlib.Repr()

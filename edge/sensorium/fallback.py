@@ -24,6 +24,7 @@ from sensorium.steps import Replaced
 log = logging.getLogger(__name__)
 
 ONNX_BACKENDS = ("onnxruntime", "openvino")  # each reads .onnx files
+GPU = "tensorrt"  # so does this one, which stands in for nothing
 
 Opener = Callable[[GraphEntry], Graph]
 
@@ -149,9 +150,11 @@ class Fallbacks:
     shared: SharedGraphs | None = None  # where other sessions run the same graphs
     backends: dict[str, str] = field(default_factory=dict)  # part/graph -> what executes it
     graphs: dict[str, FallbackGraph] = field(default_factory=dict)  # those that can be replaced, or must not hang
+    chosen: Mapping[str, GraphEntry] = field(default_factory=dict)  # by part/graph, where another form is to be opened
 
     def open(self, name: str, entry: GraphEntry, locate: Callable[[str], Path | bytes], threads: int) -> Graph:
         """The graph ``name`` (part/graph); one that cannot be replaced and may hang is opened as it is."""
+        entry = self.chosen.get(name, entry)
         forms = forms_of(entry)
         self.backends[name] = entry.backend
         open_form = open_graph if self.shared is None else self.shared.open
@@ -174,7 +177,7 @@ def forms_of(entry: GraphEntry) -> tuple[GraphEntry, ...]:
         changes = entry.fallback.model_dump() | {"fallback": None}
         forms.setdefault(entry.fallback.backend, entry.model_copy(update=changes))
     for form in tuple(forms.values()):
-        if form.file.endswith(".onnx") and form.backend in ONNX_BACKENDS:
+        if form.file.endswith(".onnx") and form.backend in (*ONNX_BACKENDS, GPU):
             for name in filter(_installed, ONNX_BACKENDS):
                 forms.setdefault(name, form.model_copy(update={"backend": name}))
     return tuple(forms.values())

@@ -16,6 +16,7 @@ from sensorium.backends import Graph, open_graph
 from sensorium.bundle.archives import DAMAGE, read_arrays
 from sensorium.bundle.manifest import SCHEMA_VERSION, GraphEntry, Manifest, PartEntry
 from sensorium.errors import BundleError, unknown
+from sensorium.host import Host
 from sensorium.samples import Array
 
 MANIFEST = "manifest.json"
@@ -138,7 +139,9 @@ class Bundle:
 
     def _check_target(self, target: str) -> None:
         made_for = self.manifest.target
-        if "any" not in (made_for, target) and made_for != target:
+        host = self.manifest.host
+        here = host is not None and host.fits(Host.here()) and target == host_target()
+        if "any" not in (made_for, target) and made_for != target and not here:
             raise BundleError(
                 f"{self.path} was compiled for {made_for}, this is {target}; compile it again with --target {target}"
             )
@@ -151,6 +154,10 @@ class Bundle:
             if self._size_and_sha256(name, entry.size) != (entry.size, entry.sha256):
                 raise BundleError(f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again")
         graphs = [g for p in self.manifest.parts.values() for g in p.graphs.values()]
+        for graph in graphs:
+            known = self.manifest.files.get(graph.file)
+            if graph.evidence and known and all(one.output_sha256 != known.sha256 for one in graph.evidence):
+                raise BundleError(f"{self.path}: the evidence for {graph.file} is of another file; compile it again")
         used = {g.file for g in graphs} | {g.fallback.file for g in graphs if g.fallback is not None}
         used |= {f for p in self.manifest.parts.values() for f in p.files.values()}
         for name in sorted(used - set(self.manifest.files)):
