@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from sensorium.bundle import Origin, TensorSpec
+from sensorium.bundle import Evidence, Origin, TensorSpec
 from sensorium.samples import Array
 
 
@@ -23,6 +23,8 @@ class GraphDraft:
     notes: tuple[str, ...] = ()  # what the user should be told, e.g. operators that fell back
     tools: tuple[str, ...] = ()  # distributions that made it, beyond numpy, onnx and onnxruntime
     fallback: "GraphDraft | None" = None  # the same for another backend
+    evidence: tuple[Evidence, ...] = ()  # how far it got on its way to the target
+    answers: Mapping[str, Mapping[str, Array]] | None = None  # golden outputs, where what executes it is not here
 
 
 @dataclass(frozen=True, slots=True)

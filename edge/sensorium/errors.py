@@ -7,7 +7,8 @@ SensoriumError
 ├── SourceError      a device or file that cannot be opened or was lost
 ├── SinkError        a speaker or file that cannot be written
 ├── RecordingError   a recording that cannot be read
-└── LadderError      a ladder that makes no sense
+├── LadderError      a ladder that makes no sense
+└── TargetError      a target that there is no profile of, or whose profile is wrong
 """
 
 from collections.abc import Iterable
@@ -43,6 +44,10 @@ class RecordingError(SensoriumError):
 
 class LadderError(SensoriumError):
     """A table of rungs cannot be read, or has a session swing or never come back."""
+
+
+class TargetError(SensoriumError):
+    """No such target, or its profile cannot be read."""
 
 
 def unknown(kind: str, given: object, known: Iterable[object]) -> str:

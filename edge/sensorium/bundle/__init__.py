@@ -1,5 +1,6 @@
 """The bundle: a compiled artifact for one target, checked before any of it is used."""
 
+from sensorium.bundle.evidence import STAGES, Evidence, Stage, prove, status_of
 from sensorium.bundle.loaded import Bundle, Part
 from sensorium.bundle.manifest import (
     SCHEMA_VERSION,
@@ -14,7 +15,9 @@ from sensorium.bundle.manifest import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "STAGES",
     "Bundle",
+    "Evidence",
     "FallbackEntry",
     "FileEntry",
     "GraphEntry",
@@ -22,5 +25,8 @@ __all__ = [
     "Origin",
     "Part",
     "PartEntry",
+    "Stage",
     "TensorSpec",
+    "prove",
+    "status_of",
 ]

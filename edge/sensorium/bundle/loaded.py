@@ -137,7 +137,8 @@ class Bundle:
 
     def _check_target(self, target: str) -> None:
         made_for = self.manifest.target
-        if "any" not in (made_for, target) and made_for != target:
+        here = self.manifest.machine == platform.machine() and target == host_target()
+        if "any" not in (made_for, target) and made_for != target and not here:
             raise BundleError(
                 f"{self.path} was compiled for {made_for}, this is {target}; compile it again with --target {target}"
             )
@@ -148,6 +149,10 @@ class Bundle:
             if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
                 raise BundleError(f"{self.path}: {name} is damaged (its sha256 differs); pack or copy the bundle again")
         graphs = [g for p in self.manifest.parts.values() for g in p.graphs.values()]
+        for graph in graphs:
+            known = self.manifest.files.get(graph.file)
+            if graph.evidence and known and all(one.output_sha256 != known.sha256 for one in graph.evidence):
+                raise BundleError(f"{self.path}: the evidence for {graph.file} is of another file; compile it again")
         used = {g.file for g in graphs} | {g.fallback.file for g in graphs if g.fallback is not None}
         used |= {f for p in self.manifest.parts.values() for f in p.files.values()}
         for name in sorted(used - set(self.manifest.files)):

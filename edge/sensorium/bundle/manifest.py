@@ -1,7 +1,7 @@
 """What a bundle says of itself: ``manifest.json``, parsed at the door by pydantic."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,7 +11,10 @@ from pydantic import (
     JsonValue,
     SerializerFunctionWrapHandler,
     model_serializer,
+    model_validator,
 )
+
+from sensorium.bundle.evidence import Evidence, Stage, status_of
 
 SCHEMA_VERSION = 1
 
@@ -66,12 +69,31 @@ class GraphEntry(_Entry):
     outputs: tuple[TensorSpec, ...]
     precision: str = "float32"  # as shipped: float32, int8-dynamic, int8-static, ...
     fallback: FallbackEntry | None = None  # for when the backend fails while a session runs
+    evidence: tuple[Evidence, ...] = ()  # how far it got on its way to the target
+    status: Stage | None = None  # what the evidence proves; another claim is refused
+
+    @model_validator(mode="before")
+    @classmethod
+    def _status_follows(cls, given: Any) -> Any:
+        """The status is told for those who read the JSON; here it is derived."""
+        if not isinstance(given, dict) or not given.get("evidence") or given.get("status") is not None:
+            return given
+        evidence = [one if isinstance(one, Evidence) else Evidence.model_validate(one) for one in given["evidence"]]
+        return {**given, "status": status_of(evidence)}
+
+    @model_validator(mode="after")
+    def _status_is_proved(self) -> Self:
+        proved = status_of(self.evidence)
+        if self.status != proved:
+            raise ValueError(f"status {self.status} is claimed for {self.file}, its evidence proves {proved}")
+        return self
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """No word of a fallback where there is none: such a bundle is, byte for byte, what it was before there were."""
+        """No word of what is not there: such a bundle is, byte for byte, what it was before there was such a word."""
         told: dict[str, Any] = dump(self)
-        return told if self.fallback is not None else {key: value for key, value in told.items() if key != "fallback"}
+        absent = {"fallback": self.fallback is None, "evidence": not self.evidence, "status": self.status is None}
+        return {key: value for key, value in told.items() if not absent.get(key, False)}
 
 
 class Origin(_Entry):
@@ -101,7 +123,13 @@ class Manifest(_Entry):
     schema_version: int = SCHEMA_VERSION
     name: str
     target: str
+    machine: str = ""  # the processor that its runtime starts on, as platform.machine() says; none: the target's own
     parts: dict[str, PartEntry]
     files: dict[InnerPath, FileEntry]
     tools: dict[str, str] = {}  # versions that made it
     notes: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = dump(self)
+        return {key: value for key, value in told.items() if key != "machine" or value}
