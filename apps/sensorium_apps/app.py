@@ -22,6 +22,7 @@ from sensorium_apps.commands import (
     robot,
     run,
     say,
+    targets,
     transcribe,
 )
 from sensorium_apps.failures import DEBUG_VARIABLE, CarefulGroup, log_to_stderr
@@ -67,6 +68,7 @@ app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 app.command("compile")(compile_.compile_)
+app.command("targets")(targets.targets)
 app.command("inspect")(inspect_.inspect_)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)

@@ -82,10 +82,7 @@ class Bench:
         reasons = [] if parity.finite else ["its output is not finite"]
         if self.material.data is not None and self.student is not None:
             rules = Rules(gate.max_drop, min_agreement=gate.min_agreement)
-            opened = self._opened(candidate)
-            scores, wanted = self._scores(opened, self.few), self.few_wanted
-            if not _hopeless(scores, wanted):
-                scores, wanted = self._scores(opened, self.material.data.test), self.student
+            scores, wanted = self.scored(self._opened(candidate))
             form = Form(candidate.name, scores, latency.ms, float_ms, fallbacks)
             verdict = judge(form, Form("student", wanted), rules)
             reasons += verdict.reasons
@@ -98,6 +95,22 @@ class Bench:
         if parity.finite and parity.cosine < gate.min_cosine and (candidate.precision == FLOAT or not known):
             reasons.append(f"cosine to PyTorch {parity.cosine:.3f} ({parity.where}); at least {gate.min_cosine}")
         return Judged(candidate, Verdict(not reasons, tuple(reasons), notes), scores, recorded, latency, parity)
+
+    def scored(self, form: OpenedModel) -> tuple[Scores, Scores]:
+        """What a form answers to held-out examples, and the student in float: to few, where it is beyond hope on them.
+
+        Needs data.
+        """
+        assert self.material.data is not None
+        assert self.student is not None
+        scores, wanted = self.few_scores(form), self.few_wanted
+        if _hopeless(scores, wanted):
+            return scores, wanted
+        return self._scores(form, self.material.data.test), self.student
+
+    def few_scores(self, form: OpenedModel) -> Scores:
+        """What a form answers to the few; ``few_wanted`` is what the student in float does."""
+        return self._scores(form, self.few)
 
     @cached_property
     def few(self) -> Examples:

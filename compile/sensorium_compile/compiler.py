@@ -15,7 +15,6 @@ from pathlib import Path
 
 from sensorium.ladder import KEY as LADDER_KEY
 from sensorium.ladder import ROLE as LADDER_ROLE
-from sensorium.learned.config import VOCABULARY
 from sensorium.samples import Array
 from sensorium_compile import checkpoint
 from sensorium_compile.bench import Bench, config_of
@@ -27,18 +26,20 @@ from sensorium_compile.lower.apart import Order, lower_apart
 from sensorium_compile.lower.candidates import FLOAT, Candidate, Lowering, fastest_mix, repaired
 from sensorium_compile.material import Material, exportables, find_material, rounded_material
 from sensorium_compile.model.build import build_model
-from sensorium_compile.outcome import Judged, Outcome, record_of, report_of
+from sensorium_compile.outcome import Judged, Outcome, model_part, record_of, report_of
 from sensorium_compile.pack import pack
 from sensorium_compile.pipeline import BUNDLES, CHECKPOINT, CHOICES, Job
 from sensorium_compile.recipe import ModelRecipe, Progress, find_builder
 from sensorium_compile.report import StageRow, write_report
 from sensorium_compile.stages import Stages
+from sensorium_compile.targets.processor import proved
 from sensorium_compile.variants import ROLE, Variant, Variants
 from sensorium_compile.verify import pareto
 from sensorium_compile.verify.golden import golden_samples
 from sensorium_compile.verify.measure import ROUNDS, FormLatency, measure
 from sensorium_compile.zoo import Weights
 from sensorium_compile.zoo.errors import PullError
+from sensorium_devices.targets import Target
 
 PART = "model"
 JUDGES = 2
@@ -88,11 +89,13 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
     with diary.stage("variants", "the forms on the front, smaller"):
         maker = Variants(tried.bench, diary.stages)
         variants = {one.candidate.key: maker.of(one) for one in best}
-    ready, left_out = _ready(recipe, weights)
+    ready, left_out = ready_parts(recipe, weights)
+    target = Target.parse(job.target)
     outcome = _outcome(job, material, tried, [*maker.left_out, *left_out], diary)
     for one in best:
         bundle, own = folder / BUNDLES / one.candidate.key, variants[one.candidate.key]
         shipped = one.candidate if recipe.fallback == "none" else with_fallback(one, tried.judged)
+        shipped = replace(shipped, graphs={n: proved(n, graph, target) for n, graph in shipped.graphs.items()})
         pack(recipe.name, job.target, {**parts_of(outcome, shipped, own), **ready}, bundle)
         rows = [(variant.name, variant.judged) for variant in own]
         write_report(report_of(outcome, tried.judged, one, front, time.monotonic() - began, rows), bundle)
@@ -187,7 +190,7 @@ def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
     return _Tried(bench, judged, lowered.refused, times, teacher.size_bytes)
 
 
-def _ready(recipe: ModelRecipe, weights: Weights) -> tuple[dict[str, PartDraft], list[str]]:
+def ready_parts(recipe: ModelRecipe, weights: Weights) -> tuple[dict[str, PartDraft], list[str]]:
     """The recipe's ready parts, and which of them are left out and why."""
     made: dict[str, PartDraft] = {}
     left_out = []
@@ -231,17 +234,7 @@ def parts_of(outcome: Outcome, candidate: Candidate, variants: Sequence[Variant]
 
 def part_of(outcome: Outcome, candidate: Candidate) -> PartDraft:
     """The part of the bundle that holds the model. Nothing in it was measured: the same graphs give the same bytes."""
-    files = {"recipe": ("recipe.toml", outcome.job.text.encode())}
-    vocabulary = outcome.recipe.vocabulary
-    if vocabulary is not None:
-        files[VOCABULARY] = ("vocab.txt", vocabulary.encode())
-    return PartDraft(
-        role="model",
-        graphs=candidate.graphs,
-        files=files,
-        config=outcome.config.model_dump(mode="json"),
-        origins=outcome.origins,
-    )
+    return model_part(outcome.job.text, outcome.recipe, outcome.config, candidate.graphs, outcome.material)
 
 
 def _teacher(recipe: ModelRecipe, material: Material, stages: Stages) -> Candidate:

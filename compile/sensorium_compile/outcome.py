@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.bundle import Origin
-from sensorium.learned.config import ModelConfig
+from sensorium.learned.config import VOCABULARY, ModelConfig
 from sensorium_compile.checkpoint import AUGMENTED, WEIGHTS, FormRecord, Record, Row, weight_files
+from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.lower.candidates import Candidate
 from sensorium_compile.material import Material, seeds
 from sensorium_compile.pipeline import Job
@@ -74,19 +75,41 @@ class Outcome:
     @property
     def origins(self) -> tuple[Origin, ...]:
         """Where the weights are from: this student, and the data that taught it."""
-        files = weight_files(self.material.folder / WEIGHTS)
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-        plans = self.recipe.modalities
-        sources = [(name, source) for name, plan in plans.items() for source in plan.sources if source.licence]
-        data = [f"{n}: {source.path or source.reader} ({source.licence}; {source.credit})" for n, source in sources]
-        return (
-            Origin(
-                package=f"sensorium recipe {self.recipe.name}",
-                file=WEIGHTS,
-                sha256=digest,
-                licence="Apache-2.0; trained on " + "; ".join(data) if data else "Apache-2.0",
-            ),
-        )
+        return origins_of(self.recipe, self.material)
+
+
+def origins_of(recipe: ModelRecipe, material: Material) -> tuple[Origin, ...]:
+    """Where a student's weights are from, and the data that taught it."""
+    files = weight_files(material.folder / WEIGHTS)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    plans = recipe.modalities
+    sources = [(name, source) for name, plan in plans.items() for source in plan.sources if source.licence]
+    data = [f"{n}: {source.path or source.reader} ({source.licence}; {source.credit})" for n, source in sources]
+    return (
+        Origin(
+            package=f"sensorium recipe {recipe.name}",
+            file=WEIGHTS,
+            sha256=digest,
+            licence="Apache-2.0; trained on " + "; ".join(data) if data else "Apache-2.0",
+        ),
+    )
+
+
+def model_part(
+    text: str, recipe: ModelRecipe, config: ModelConfig, graphs: Mapping[str, GraphDraft], material: Material
+) -> PartDraft:
+    """The part of a bundle that holds a model; ``text`` is its recipe's TOML."""
+    files = {"recipe": ("recipe.toml", text.encode())}
+    vocabulary = recipe.vocabulary
+    if vocabulary is not None:
+        files[VOCABULARY] = ("vocab.txt", vocabulary.encode())
+    return PartDraft(
+        role="model",
+        graphs=graphs,
+        files=files,
+        config=config.model_dump(mode="json"),
+        origins=origins_of(recipe, material),
+    )
 
 
 def report_of(

@@ -20,6 +20,7 @@ from sensorium.bundle import FallbackEntry, FileEntry, GraphEntry, Manifest, Par
 from sensorium.bundle.loaded import GOLDEN, MANIFEST
 from sensorium.bundle.manifest import DType
 from sensorium.errors import BackendError
+from sensorium.host import Host
 from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
@@ -38,8 +39,10 @@ _DTYPES = {
 GOLDEN_THREADS = 1  # so that the order of additions, and with it the last digit, is the same everywhere
 
 
-def pack(name: str, target: str, parts: Mapping[str, PartDraft], out: Path) -> Manifest:
+def pack(name: str, target: str, parts: Mapping[str, PartDraft], out: Path, host: Host | None = None) -> Manifest:
     """Write the bundle to ``out``: a folder, or one file where ``out`` ends in .zip. What was there is replaced.
+
+    ``host`` is the machine that runs it, where the target's name alone does not say so.
 
     Raises CompileError when a graph does not open, or does not do on its golden inputs what it declares.
     """
@@ -51,6 +54,7 @@ def pack(name: str, target: str, parts: Mapping[str, PartDraft], out: Path) -> M
     manifest = Manifest(
         name=name,
         target=target,
+        host=host,
         parts=entries,
         files={path: _file_entry(content) for path, content in sorted(files.items())},
         tools=_tools(parts.values()),
@@ -122,7 +126,14 @@ def _tools(parts: Iterable[PartDraft]) -> dict[str, str]:
 
 def _describe(path: str, graph: GraphDraft) -> GraphEntry:
     inputs, outputs = (graph.inputs, graph.outputs) if graph.inputs else _signature(path, graph)
-    return GraphEntry(file=path, backend=graph.backend, inputs=inputs, outputs=outputs, precision=graph.precision)
+    return GraphEntry(
+        file=path,
+        backend=graph.backend,
+        inputs=inputs,
+        outputs=outputs,
+        precision=graph.precision,
+        evidence=graph.evidence,
+    )
 
 
 def _signature(path: str, graph: GraphDraft) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
@@ -146,10 +157,11 @@ def _golden(prefix: str, entry: GraphEntry, graph: GraphDraft) -> dict[str, Arra
     if not graph.golden:
         return {}
     tensors: dict[str, Array] = {}
+    answers = graph.answers
     try:
-        opened = open_graph(entry, graph.model, threads=GOLDEN_THREADS)
+        opened = open_graph(entry, graph.model, threads=GOLDEN_THREADS) if answers is None else None
         for case, feeds in graph.golden.items():
-            made = opened.run(feeds)
+            made = opened.run(feeds) if opened is not None else dict((answers or {})[case])
             _check_case(f"{prefix}/{case}", entry, feeds, made)
             tensors |= {f"{prefix}/{case}/in/{name}": value for name, value in feeds.items()}
             tensors |= {f"{prefix}/{case}/out/{name}": value for name, value in made.items()}
@@ -205,12 +217,19 @@ def _write_folder(files: Mapping[str, bytes], out: Path) -> None:
         folder.rename(out)
 
 
+def zip_of(files: Mapping[str, bytes]) -> bytes:
+    """Several files as one, the same bytes each time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(_zip_info(name, zipfile.ZIP_STORED), content)
+    return buffer.getvalue()
+
+
 def _write_zip(files: Mapping[str, bytes], out: Path) -> None:
     with _beside(out) as scratch:
         path = scratch / "bundle.zip"
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in sorted(files.items()):
-                archive.writestr(_zip_info(name, zipfile.ZIP_STORED), content)
+        path.write_bytes(zip_of(files))
         path.replace(out)
 
 

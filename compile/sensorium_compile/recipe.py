@@ -18,8 +18,7 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
 from sensorium_compile.train.options import DistilOptions, TrainingOptions
 from sensorium_compile.zoo import Weights
-
-TARGETS = ("arm-cpu", "x86-cpu")  # what ONNX Runtime's own kernels execute; the graphs are the same
+from sensorium_devices.targets import Target
 
 Progress = Callable[[str, int, int], None]  # what is being made, how many are done, how many there are
 
@@ -332,9 +331,8 @@ def compile_recipe(
 
 
 def check_target(target: str) -> None:
-    """Raise CompileError for a target that nothing here is compiled for."""
-    if target not in TARGETS:
-        raise CompileError(unknown("target", target, TARGETS))
+    """Raise TargetError for a target that there is no profile of."""
+    Target.parse(target)
 
 
 def find_builder(name: str) -> Callable[[Weights], PartDraft]:

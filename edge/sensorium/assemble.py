@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from sensorium.bundle import Bundle, Part
+from sensorium.bundle import Bundle, GraphEntry, Part
 from sensorium.encoders import Encoder
 from sensorium.errors import BundleError, LadderError
 from sensorium.evidence import EvidenceFusion
-from sensorium.fallback import Fallbacks
+from sensorium.fallback import GPU, Fallbacks
 from sensorium.fusion import Fusion, OpenVocabulary
 from sensorium.jobs import Near, Workshop
 from sensorium.ladder import ROLE as LADDER_ROLE
@@ -53,7 +53,7 @@ def assemble(
     from sensorium.encoders.text import TextEncoder
     from sensorium.encoders.vision import VisionEncoder
 
-    fallbacks = Fallbacks(hang_s)
+    fallbacks = Fallbacks(hang_s, chosen=_chosen(bundle))
 
     def opened(role: str, component: Callable[[Part, int], T]) -> T | None:
         part = bundle.find(role)
@@ -95,6 +95,15 @@ def assemble(
         backends=fallbacks.backends,
         replaceable=fallbacks.graphs,
     )
+
+
+def _chosen(bundle: Bundle) -> dict[str, GraphEntry]:
+    """For graphs that are compiled where they are first loaded, the form that is best on this chip."""
+    if not any(graph.backend == GPU for part in bundle.manifest.parts.values() for graph in part.graphs.values()):
+        return {}
+    from sensorium.first_load import entries, first_load
+
+    return entries(bundle, first_load(bundle))
 
 
 def variants_of(bundle: Bundle) -> dict[str, Part]:

@@ -28,6 +28,7 @@ from sensorium.steps import Replaced
 log = logging.getLogger(__name__)
 
 ONNX_BACKENDS = ("onnxruntime", "openvino")  # each reads .onnx files
+GPU = "tensorrt"  # so does this one, which stands in for nothing
 
 Opener = Callable[[GraphEntry], Graph]
 Tensors = Mapping[str, Array]
@@ -188,9 +189,11 @@ class Fallbacks:
     hang_s: float | None = None  # longest that a run may take
     backends: dict[str, str] = field(default_factory=dict)  # part/graph -> what executes it
     graphs: dict[str, FallbackGraph] = field(default_factory=dict)  # those that can be replaced
+    chosen: Mapping[str, GraphEntry] = field(default_factory=dict)  # by part/graph, where another form is to be opened
 
     def open(self, name: str, entry: GraphEntry, locate: Callable[[str], Path | bytes], threads: int) -> Graph:
         """The graph ``name`` (part/graph); one that nothing else executes is opened as it is."""
+        entry = self.chosen.get(name, entry)
         forms = forms_of(entry)
         self.backends[name] = entry.backend
         if len(forms) == 1:
@@ -212,7 +215,7 @@ def forms_of(entry: GraphEntry) -> tuple[GraphEntry, ...]:
         changes = entry.fallback.model_dump() | {"fallback": None}
         forms.setdefault(entry.fallback.backend, entry.model_copy(update=changes))
     for form in tuple(forms.values()):
-        if form.file.endswith(".onnx") and form.backend in ONNX_BACKENDS:
+        if form.file.endswith(".onnx") and form.backend in (*ONNX_BACKENDS, GPU):
             for name in filter(_installed, ONNX_BACKENDS):
                 forms.setdefault(name, form.model_copy(update={"backend": name}))
     return tuple(forms.values())

@@ -10,15 +10,20 @@ from sensorium_apps import options
 from sensorium_apps.progress import progress_bar
 
 if TYPE_CHECKING:
-    from sensorium_compile.pipeline import Budget
+    from sensorium_compile.pipeline import Budget, Job
     from sensorium_compile.recipe import ModelRecipe, Recipe
+    from sensorium_compile.targets.table import TargetRow
+
+ALL = "all"  # targets
 
 
 def compile_(
     recipe: Annotated[
         str, typer.Argument(help="A recipe's name (companion, keypad, scene, vqa), or a .toml file; not with --pick.")
     ] = "",
-    target: Annotated[str | None, typer.Option(help="The chip it is for; default: this machine's.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The chip it is for (sensorium targets), or all; default: this machine's.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A folder, or a .zip file; default: where sensorium run looks for it.")
     ] = None,
@@ -55,10 +60,14 @@ def compile_(
       sensorium compile keypad --data DIR --retrain
 
       sensorium compile --pick --max-ms 2 --out fast.bundle
+
+      sensorium compile keypad --target jetson-orin-nano --data DIR
+
+      sensorium compile keypad --target all --out bundles
     """
     from sensorium_compile.errors import CompileError
-    from sensorium_compile.pipeline import Budget
-    from sensorium_compile.recipe import ModelRecipe, load_recipe
+    from sensorium_compile.pipeline import Budget, Job
+    from sensorium_compile.recipe import ModelRecipe, load_recipe, recipe_text
 
     budget = Budget(max_ms, max_mb)
     if pick:
@@ -67,12 +76,77 @@ def compile_(
     if not recipe:
         raise CompileError("which recipe? Give a name (companion, keypad, scene, vqa) or a .toml file, or --pick")
     loaded = load_recipe(recipe)
+    if target is not None and not _by_backends(target):
+        job = Job(recipe_text(recipe), recipe, target, data, checkpoint, retrain, hard, tuple(backend or ()))
+        _compile_targets(job, loaded.name, out, json)
+        return
     if isinstance(loaded, ModelRecipe):
         _compile_model(
             recipe, loaded, target, out, (data, checkpoint, retrain, hard, tuple(backend or ())), budget, json
         )
         return
     _compile_parts(loaded, target, out, json)
+
+
+def _by_backends(target: str) -> bool:
+    """Whether the search over every backend makes the bundle: for a processor that has no lowering of its own."""
+    from sensorium_compile.targets import PROCESSORS, find_family
+    from sensorium_devices.targets import Target
+
+    if target == ALL:
+        return False
+    family = Target.parse(target).family
+    return family in PROCESSORS and find_family(family) is None
+
+
+def _compile_targets(job: "Job", name: str, out: Path | None, json: bool) -> None:
+    """One target, or all, and the table of what became of the recipe on each."""
+    from dataclasses import asdict
+
+    from sensorium_apps.paths import bundle_folder
+    from sensorium_compile.errors import CompileError
+    from sensorium_compile.stages import Stages, cache_folder
+    from sensorium_compile.targets.compiling import Compiling
+    from sensorium_compile.zoo import Weights
+    from sensorium_devices.targets import Target, targets
+
+    with progress_bar("compiling") as progress:
+        compiling = Compiling(job, Weights(), Stages(cache_folder()), progress)
+        if job.target == ALL:
+            folder = out or bundle_folder(f"{name}-targets")
+            rows = list(compiling.each(tuple(targets()), folder))
+        else:
+            folder = out or bundle_folder(f"{name}-{job.target}")
+            rows = [compiling.one(Target.parse(job.target), folder)]
+    if json:
+        typer.echo(jsonlib.dumps([asdict(row) for row in rows]))
+    else:
+        _tell_targets(rows, folder)
+    if job.target != ALL and not rows[0].form:
+        raise CompileError(f"{name} is not compiled for {job.target}: {rows[0].note}")
+
+
+def _tell_targets(rows: "list[TargetRow]", folder: Path) -> None:
+    from sensorium_apps.tables import console, mb, table
+
+    made = table(
+        "target", "tool", "form", "status", "on accelerator", "MB", "ms", "worst subset", "notes", right=(4, 5, 6)
+    )
+    for row in rows:
+        placed = f"{row.on_accelerator} of {row.operators}{' (predicted)' if row.predicted else ''}"
+        made.add_row(
+            row.target,
+            row.tool,
+            row.form or "refused",
+            row.status or "none",
+            placed if row.operators is not None else "",
+            mb(row.size_bytes),
+            f"{row.ms:.2f} {row.ms_is}" if row.ms is not None else "",
+            f"{row.accuracy:.1%} {row.subset} ({row.accuracy_by})" if row.accuracy is not None else "not measured",
+            row.note,
+        )
+    console().print(made)
+    typer.echo(f"bundles: {folder}")
 
 
 def _compile_parts(recipe: "Recipe", target: str | None, out: Path | None, json: bool) -> None:

@@ -89,7 +89,7 @@ class Lowering:
     """Lowers graphs of one student, each kept as a stage."""
 
     def __init__(self, graphs: Mapping[str, Exportable], digest: str, calibration: Calibration, stages: Stages) -> None:
-        self.graphs, self.digest, self._calibration, self._stages = graphs, digest, calibration, stages
+        self.graphs, self.digest, self.calibration, self._stages = graphs, digest, calibration, stages
 
     def all(self, only: tuple[str, ...], progress: Progress) -> Lowered:
         """Every backend (or ``only`` those) at every precision; raises CompileError where none can be used."""
@@ -118,7 +118,7 @@ class Lowering:
         given |= {"precision": precision, "keep": list(keep)}
 
         def make(folder: Path) -> None:
-            draft = lower(backend, self.graphs[name], precision, self._calibration, keep)
+            draft = lower(backend, self.graphs[name], precision, self.calibration, keep)
             write_draft(draft, name, folder)
 
         folder = self._stages.run("lower", given, make)

@@ -47,6 +47,15 @@ def ranges_of(export: OnnxExport, feeds: Sequence[Feeds]) -> Ranges:
     }
 
 
+def tensor_ranges(graph: str, export: OnnxExport, ranges: Ranges) -> Ranges:
+    """Ranges by name of the tensor instead of the layer's, as ``ranges_of`` recorded them."""
+    made: Ranges = {}
+    for key, node in _layers(export).items():
+        made[node.output[0]] = range_of(ranges, graph, key, "out")
+        made[node.input[0]] = range_of(ranges, graph, key, "in")
+    return made
+
+
 def quantize_static(
     graph: str, export: OnnxExport, model: onnx.ModelProto, ranges: Ranges, chosen: Collection[str]
 ) -> onnx.ModelProto:

@@ -5,32 +5,30 @@ A profile (``sensorium_devices.targets``) names its family, and a family is one 
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, cast
 
-import onnx
-
 from sensorium.backends import Graph
+from sensorium.bundle import Stage
+from sensorium.host import Host
 from sensorium_compile.draft import GraphDraft
-from sensorium_compile.lower.calibration import Ranges
-from sensorium_compile.lower.exportable import Exportable
-from sensorium_devices.targets import Target
+from sensorium_compile.targets.source import Source
+from sensorium_devices.targets import Target, targets
 
-__all__ = ["Family", "Placement", "Refused", "Source", "TargetGraph", "families", "find_family"]
+__all__ = [
+    "PROCESSORS",
+    "Family",
+    "Placement",
+    "Refused",
+    "Source",
+    "TargetGraph",
+    "families",
+    "find_family",
+    "reached",
+]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """A graph before it is lowered for a chip."""
-
-    name: str
-    model: onnx.ModelProto  # float32, opset 20
-    paths: Mapping[str, str]  # node -> the layer of the model that it comes from
-    ranges: Ranges | None = None  # of what goes in and out of layers, as recorded for ONNX Runtime; None: no int8
-    exportable: Exportable | None = None  # the PyTorch module, where there is one
-    float_paths: tuple[str, ...] = ()  # layers that stay in float
-    example: Mapping[str, "onnx.TensorProto"] = field(default_factory=dict)
+PROCESSORS = ("cpu", "arm")  # families whose bundles the search over every backend makes, where there is no file
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,7 @@ class Refused:
     layer: str  # path of the module, or the node's name
     why: str
     change: str  # what to write instead
+    node: str = ""  # its first output in the graph
 
     def __str__(self) -> str:
         return f"{self.operator} in {self.layer or '(top)'}: {self.why}; {self.change}"
@@ -75,9 +74,14 @@ class Family(Protocol):
     """What each file of this folder offers as its module's names."""
 
     FORMS: tuple[str, ...]  # precisions to lower to, the preferred one first
+    ASIDE: bool  # whether all that pass the gate ship, because only the device can tell which is the faster
+
+    def reaches(self, target: Target) -> Stage:
+        """The highest status that a graph can get here, as things are installed."""
+        ...
 
     def missing(self, target: Target) -> str | None:
-        """What is to be installed for the highest status that can be reached here, or None."""
+        """What a higher one needs, or None."""
         ...
 
     def predict(self, source: Source, target: Target) -> Placement:
@@ -101,7 +105,15 @@ def find_family(name: str) -> Family | None:
     return cast(Family, importlib.import_module(f"{__name__}.{name}"))
 
 
-def _known() -> set[str]:
-    from sensorium_devices.targets import targets
+def reached(target: Target) -> tuple[Stage, str | None]:
+    """The highest status that a graph can get here on its way to a target, and what a higher one needs."""
+    family = find_family(target.family)
+    if family is not None:
+        return family.reaches(target), family.missing(target)
+    if target.family in PROCESSORS:
+        return ("measured", None) if target.is_here else ("linted", f"measured on {target.host}; this is {Host.here()}")
+    return "exported", f"no lowering for the family {target.family} is here yet"
 
+
+def _known() -> set[str]:
     return {target.family for target in targets()} & {m.name for m in pkgutil.iter_modules(__path__)}

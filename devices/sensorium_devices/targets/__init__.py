@@ -2,7 +2,6 @@
 
 from sensorium_devices.targets.profile import (
     Capture,
-    Host,
     Memory,
     Operator,
     Operators,
@@ -17,7 +16,6 @@ from sensorium_devices.targets.profile import (
 
 __all__ = [
     "Capture",
-    "Host",
     "Memory",
     "Operator",
     "Operators",

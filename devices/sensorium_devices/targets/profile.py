@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sensorium.errors import TargetError, unknown
+from sensorium.host import Host
 
 Precision = Literal["float32", "float16", "bfloat16", "int16", "int8"]
 Source = Annotated[str, Field(pattern=r"^https://|^PyPI ")]  # a page, or a file of a package with its version
@@ -72,14 +73,6 @@ class Capture(_Table):
     source: Source
 
 
-class Host(_Table):
-    """How a machine is known to be this target: only there can a graph be measured for it."""
-
-    machine: str  # as platform.machine() says
-    vendor: str = ""  # of the processor, as /proc/cpuinfo says
-    device_tree: str = ""  # what the device tree's model begins with
-
-
 class Operator(_Table):
     """What one operator may be on the accelerator."""
 
@@ -121,7 +114,7 @@ class Target(_Table):
     tool: Tool
     power: Power | None = None
     capture: Capture | None = None
-    host: Host
+    host: Host  # only there can a graph be measured for it
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -147,13 +140,10 @@ class Target(_Table):
         """The unit that graphs are compiled for: the NPU, else the GPU, else the CPU."""
         return next(unit for kind in ("npu", "gpu", "cpu") for unit in self.unit if unit.kind == kind)
 
-    def is_here(self, machine: str, vendor: str, device_tree: str) -> bool:
-        """Whether a machine that says this of itself is the target."""
-        return (
-            self.host.machine == machine
-            and self.host.vendor in ("", vendor)
-            and device_tree.startswith(self.host.device_tree)
-        )
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine is one."""
+        return self.host.fits(Host.here())
 
 
 def target_names() -> tuple[str, ...]:

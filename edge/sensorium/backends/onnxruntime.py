@@ -20,6 +20,11 @@ class OrtGraph:
         self._session = session
         self._names = [o.name for o in entry.outputs]
 
+    @property
+    def provider(self) -> str:
+        """What executes it: Tensorrt, CUDA or CPU."""
+        return str(self._session.get_providers()[0]).removesuffix("ExecutionProvider")
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name."""
         try:

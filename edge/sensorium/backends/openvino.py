@@ -1,6 +1,8 @@
 """OpenVINO on the CPU: https://docs.openvino.ai/2026/openvino-workflow/running-inference.html."""
 
+import io
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +22,10 @@ finally:
         sys.modules["openvino_telemetry"] = _telemetry
 
 # Left alone, OpenVINO computes in bfloat16 wherever the processor can, without saying so.
+__all__ = ["OpenvinoGraph", "open_graph", "ov"]
+
 _HINTS = {"bfloat16": "bf16"}
+IR = ".ir.zip"
 
 
 class OpenvinoGraph:
@@ -45,7 +50,7 @@ class OpenvinoGraph:
 
 
 def open_graph(entry: GraphEntry, model: Path | bytes, threads: int) -> OpenvinoGraph:
-    """Open an .onnx model (or the .xml of an IR whose .bin lies beside it)."""
+    """Open an .onnx model, the .xml of an IR whose .bin lies beside it, or the .ir.zip of both."""
     options: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": _HINTS.get(entry.precision, "f32"),
@@ -55,10 +60,19 @@ def open_graph(entry: GraphEntry, model: Path | bytes, threads: int) -> Openvino
         options["INFERENCE_NUM_THREADS"] = threads
     try:
         core = ov.Core()
-        read = core.read_model(model if isinstance(model, bytes) else str(model))
+        read = _read_ir(core, model) if entry.file.endswith(IR) else core.read_model(_source(model))
         return OpenvinoGraph(entry, core.compile_model(read, "CPU", options))
     except Exception as err:
         raise BackendError(f"{entry.file}: openvino refuses it: {_last_line(err)}") from err
+
+
+def _source(model: Path | bytes) -> str | bytes:
+    return model if isinstance(model, bytes) else str(model)
+
+
+def _read_ir(core: ov.Core, model: Path | bytes) -> ov.Model:
+    with zipfile.ZipFile(io.BytesIO(model) if isinstance(model, bytes) else model) as archive:
+        return core.read_model(archive.read("model.xml"), archive.read("model.bin"))
 
 
 def _last_line(err: Exception) -> str:

@@ -16,6 +16,7 @@ from pydantic import JsonValue, ValidationError
 from sensorium.backends import Graph, open_graph
 from sensorium.bundle.manifest import SCHEMA_VERSION, GraphEntry, Manifest, PartEntry
 from sensorium.errors import BundleError, unknown
+from sensorium.host import Host
 from sensorium.samples import Array
 
 MANIFEST = "manifest.json"
@@ -137,7 +138,8 @@ class Bundle:
 
     def _check_target(self, target: str) -> None:
         made_for = self.manifest.target
-        here = self.manifest.machine == platform.machine() and target == host_target()
+        host = self.manifest.host
+        here = host is not None and host.fits(Host.here()) and target == host_target()
         if "any" not in (made_for, target) and made_for != target and not here:
             raise BundleError(
                 f"{self.path} was compiled for {made_for}, this is {target}; compile it again with --target {target}"

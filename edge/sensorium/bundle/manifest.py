@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from sensorium.bundle.evidence import Evidence, Stage, status_of
+from sensorium.host import Host
 
 SCHEMA_VERSION = 1
 
@@ -123,7 +124,7 @@ class Manifest(_Entry):
     schema_version: int = SCHEMA_VERSION
     name: str
     target: str
-    machine: str = ""  # the processor that its runtime starts on, as platform.machine() says; none: the target's own
+    host: Host | None = None  # the machine that its runtime runs on; None: the target's name says it
     parts: dict[str, PartEntry]
     files: dict[InnerPath, FileEntry]
     tools: dict[str, str] = {}  # versions that made it
@@ -132,4 +133,4 @@ class Manifest(_Entry):
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         told: dict[str, Any] = dump(self)
-        return {key: value for key, value in told.items() if key != "machine" or value}
+        return {key: value for key, value in told.items() if key != "host" or value is not None}

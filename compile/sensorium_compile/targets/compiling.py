@@ -1,0 +1,108 @@
+"""One recipe for several targets: every bundle that can be made, and a row of the table for each target."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.bundle import Bundle
+from sensorium_compile.draft import PartDraft
+from sensorium_compile.errors import CompileError
+from sensorium_compile.pack import pack
+from sensorium_compile.pipeline import Budget, Job, compile_model
+from sensorium_compile.recipe import ModelRecipe, Progress, Recipe, parse_recipe
+from sensorium_compile.report.schema import JSON_NAME, parse_report
+from sensorium_compile.stages import Stages
+from sensorium_compile.targets import PROCESSORS, find_family
+from sensorium_compile.targets.parts import build, compile_parts
+from sensorium_compile.targets.processor import proved
+from sensorium_compile.targets.table import TargetRow, bundle_row, parts_row, row_of
+from sensorium_compile.zoo import Weights
+from sensorium_devices.targets import Target
+
+if TYPE_CHECKING:  # PyTorch; ready parts need none
+    from sensorium_compile.targets.drive import Shop
+
+TABLE = "targets.json"  # beside a bundle's manifest: what the table says of it
+
+
+@dataclass
+class Compiling:
+    """A recipe whose model or parts are made ready once."""
+
+    job: Job
+    weights: Weights
+    stages: Stages
+    progress: Progress
+
+    def each(self, targets: Sequence[Target], folder: Path) -> Iterator[TargetRow]:
+        """Compile for every target, into ``folder/TARGET``; what cannot be is a row that says why."""
+        for target in targets:
+            yield self.one(target, folder / str(target))
+
+    def one(self, target: Target, out: Path) -> TargetRow:
+        """Compile for one target. Where nothing may ship, nothing is written, and the row says why."""
+        recipe = parse_recipe(self.job.text, self.job.where)
+        if out.suffix == ".zip":
+            raise CompileError(f"give a folder as --out for {target}, not {out.name}")
+        if target.family in PROCESSORS and find_family(target.family) is None:
+            return self._by_backends(recipe, target, out)
+        row, parts = self._parts_for(target) if isinstance(recipe, Recipe) else self._model_for(recipe, target)
+        if parts:
+            pack(recipe.name, str(target), parts, out, target.host)
+            (out / TABLE).write_text(json.dumps(asdict(row), indent=1) + "\n", encoding="utf-8")
+        return row
+
+    def _parts_for(self, target: Target) -> tuple[TargetRow, dict[str, PartDraft]]:
+        outcome = compile_parts(self._parts, target, self.progress)
+        return parts_row(outcome), dict(outcome.parts) if outcome.lowered else {}
+
+    def _model_for(self, recipe: ModelRecipe, target: Target) -> tuple[TargetRow, dict[str, PartDraft]]:
+        from sensorium_compile.compiler import PART, ready_parts
+        from sensorium_compile.outcome import model_part
+
+        outcome = self._shop.compile_for(target)
+        row = row_of(outcome)
+        if outcome.ships is None:
+            return row, {}
+        graphs = self._shop.drafts(outcome)
+        model = model_part(self.job.text, recipe, self._shop.bench.config, graphs, self._shop.material)
+        ready, _ = ready_parts(recipe, self.weights)
+        return row, {PART: model, **ready}
+
+    def _by_backends(self, recipe: ModelRecipe | Recipe, target: Target, out: Path) -> TargetRow:
+        """A processor: by the search over every backend and precision, which times them on this machine."""
+        if isinstance(recipe, Recipe):
+            parts = {
+                part: replace(draft, graphs={name: proved(name, graph, target) for name, graph in draft.graphs.items()})
+                for part, draft in self._parts.items()
+            }
+            pack(recipe.name, str(target), parts, out)
+            with Bundle(out, target=str(target)) as bundle:
+                return bundle_row(bundle, target, form="as they are")
+        job = replace(self.job, target=str(target))
+        made = compile_model(job, out, Budget(), self.weights, self.stages, self.progress)
+        report = parse_report((out / JSON_NAME).read_bytes(), str(out))
+        with Bundle(out, target=str(target)) as bundle:
+            row = bundle_row(bundle, target, form=made.choice.name)
+        if target.is_here:
+            row = replace(row, ms=made.choice.ms, ms_is="measured")
+        if report.shipped is not None and report.shipped.subsets:
+            subset, told = report.shipped.worst
+            by = "measured here" if self.job.data is not None else "recorded with the checkpoint"
+            row = replace(row, accuracy=told.accuracy, subset=subset, accuracy_by=by)
+        return row
+
+    @cached_property
+    def _shop(self) -> "Shop":
+        from sensorium_compile.targets.drive import Shop
+
+        return Shop(self.job, self.weights, self.stages, self.progress)
+
+    @cached_property
+    def _parts(self) -> dict[str, PartDraft]:
+        recipe = parse_recipe(self.job.text, self.job.where)
+        assert isinstance(recipe, Recipe)
+        return build(recipe, self.weights, self.progress)

@@ -1,0 +1,58 @@
+"""What families share: a graph's inputs and outputs, how it is run here, and evidence of what was done to it."""
+
+import json
+from collections.abc import Callable
+from importlib import metadata
+from typing import cast
+
+import onnx
+
+from sensorium.backends import Graph, open_graph
+from sensorium.bundle import Evidence, TensorSpec, prove
+from sensorium.bundle.manifest import DType
+from sensorium_compile.draft import GraphDraft
+from sensorium_compile.errors import CompileError
+from sensorium_compile.lower.candidates import entry_of
+from sensorium_compile.targets.placing import Values
+from sensorium_compile.targets.source import Source
+
+SIMULATION = "ONNX Runtime on this processor, a simulation"
+
+
+def signature(model: onnx.ModelProto) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs as the manifest describes them; raises CompileError where a shape is not fixed."""
+    values = Values.of(model)
+
+    def spec(name: str) -> TensorSpec:
+        shape = values.shapes.get(name)
+        if shape is None:
+            raise CompileError(f"graph {model.graph.name}: the shape of {name} is not fixed; give it one")
+        return TensorSpec(name=name, dtype=cast(DType, values.types[name]), shape=shape)
+
+    graph = model.graph
+    constants = {constant.name for constant in graph.initializer}
+    inputs = tuple(spec(value.name) for value in graph.input if value.name not in constants)
+    return inputs, tuple(spec(value.name) for value in graph.output)
+
+
+def opener(name: str, draft: GraphDraft) -> Callable[[], Graph]:
+    """Opens what ships with the backend that it is for, on one thread."""
+    return lambda: open_graph(entry_of(name, draft), draft.model, threads=1)
+
+
+def exported(source: Source, content: bytes, how: str) -> Evidence:
+    """That a graph was written; ``how`` after it was exported from PyTorch, or out of a ready part."""
+    tool = "torch" if source.exportable is not None else "onnx"
+    made = "torch.onnx.export(dynamo=True, opset_version=20)" if source.exportable is not None else "a ready part"
+    return prove("exported", tool, version(tool), f"{made}, {how}", content)
+
+
+def linted(rules: str, told: object) -> Evidence:
+    """That nothing was found by our rules; ``told`` is what was looked at."""
+    content = json.dumps(told, sort_keys=True, default=str).encode()
+    return prove("linted", "onnx", onnx.__version__, f"onnx.checker, shape inference, {rules}", content)
+
+
+def version(package: str) -> str:
+    """The version of a distribution that is installed."""
+    return metadata.version(package)

@@ -1,0 +1,109 @@
+"""What became of a recipe on each target, as rows: what ``sensorium compile NAME --target all`` prints."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sensorium.bundle import Bundle, Stage
+from sensorium.bundle.evidence import lowest, status_of
+from sensorium.host import Host
+from sensorium_compile.targets.parts import PartsOutcome
+from sensorium_devices.targets import Target
+
+if TYPE_CHECKING:  # PyTorch; ready parts need none
+    from sensorium_compile.targets.drive import TargetOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """One target."""
+
+    target: str
+    tool: str
+    form: str  # of what ships; empty where nothing does
+    status: Stage | None  # of the graph that got least far
+    on_accelerator: int | None  # operators, as the tool did it or, where none was run, as predicted
+    operators: int | None
+    predicted: bool  # whether the two are a prediction
+    size_bytes: int | None
+    ms: float | None
+    ms_is: str  # measured, estimated or nothing
+    accuracy: float | None  # of the worst subset
+    subset: str
+    accuracy_by: str  # what ran it
+    note: str  # why nothing ships, where predictions failed, what a higher status needs
+
+
+def row_of(outcome: "TargetOutcome") -> TargetRow:
+    """A learned model on a target."""
+    form = outcome.ships
+    notes = [f"{name}: {why}" if name else why for name, why in (outcome.refused or {}).items()]
+    notes += [f"{one.name}: {'; '.join(one.verdict.reasons)}" for one in outcome.forms if not one.verdict.passed]
+    if form is None:
+        return _row(outcome.target, "", outcome.status, note=_joined(*notes, outcome.missing))
+    placed = {name: graph.placed or outcome.predicted[name] for name, graph in form.graphs.items()}
+    told = form.worst
+    return TargetRow(
+        target=str(outcome.target),
+        tool=_tool(outcome.target),
+        form=form.name,
+        status=outcome.status,
+        on_accelerator=sum(one.on_accelerator for one in placed.values()),
+        operators=sum(one.operators for one in placed.values()),
+        predicted=any(graph.placed is None for graph in form.graphs.values()),
+        size_bytes=form.size_bytes,
+        ms=form.measured_ms if form.measured_ms is not None else form.estimated_ms,
+        ms_is="measured" if form.measured_ms is not None else "estimated" if form.estimated_ms is not None else "",
+        accuracy=told[1] if told else None,
+        subset=told[0] if told else "",
+        accuracy_by=next(iter(form.graphs.values())).by,
+        note=_joined(*outcome.surprises(form), *notes, *form.verdict.notes, outcome.missing),
+    )
+
+
+def parts_row(outcome: PartsOutcome) -> TargetRow:
+    """Ready parts on a target."""
+    if not outcome.parts:
+        told = "; ".join(f"{name}: {why}" for name, why in outcome.stayed.items())
+        return _row(outcome.target, "", None, note=f"it has no processor for what its accelerator lacks: {told}")
+    graphs = outcome.lowered.values()
+    placed = {name: graph.placed or outcome.predicted[name] for name, graph in outcome.lowered.items()}
+    beside = [f"{name} stays on the processor: {why}" for name, why in outcome.stayed.items()]
+    total = len(outcome.lowered) + len(outcome.stayed)
+    return TargetRow(
+        target=str(outcome.target),
+        tool=_tool(outcome.target),
+        form=f"{len(outcome.lowered)} of {total} graphs",
+        status=lowest([status_of(graph.draft.evidence) for graph in graphs]) if outcome.lowered else None,
+        on_accelerator=sum(one.on_accelerator for one in placed.values()),
+        operators=sum(one.operators for one in placed.values()),
+        predicted=any(graph.placed is None for graph in graphs),
+        size_bytes=sum(len(graph.model) for part in outcome.parts.values() for graph in part.graphs.values()),
+        ms=None,
+        ms_is="",
+        accuracy=None,
+        subset="",
+        accuracy_by="",
+        note=_joined(outcome.missing, *beside),
+    )
+
+
+def bundle_row(bundle: Bundle, target: Target, form: str) -> TargetRow:
+    """A bundle for a processor, which executes every operator."""
+    graphs = [graph for part in bundle.manifest.parts.values() for graph in part.graphs.values()]
+    missing = None if target.is_here else f"measured on {target.host} alone; this is {Host.here()}"
+    return replace(
+        _row(target, form, lowest([graph.status for graph in graphs]), _joined(missing)),
+        size_bytes=sum(bundle.manifest.files[graph.file].size for graph in graphs),
+    )
+
+
+def _row(target: Target, form: str, status: Stage | None, note: str) -> TargetRow:
+    return TargetRow(str(target), _tool(target), form, status, None, None, False, None, None, "", None, "", "", note)
+
+
+def _tool(target: Target) -> str:
+    return f"{target.tool.name} {target.tool.version}"
+
+
+def _joined(*notes: str | None) -> str:
+    return "; ".join(note for note in notes if note)
