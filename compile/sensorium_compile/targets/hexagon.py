@@ -1,0 +1,201 @@
+"""Qualcomm Hexagon: an ONNX graph compiled to one context binary, which runs on the emulated HTP of this machine.
+
+The QNN provider is in an environment of its own, and so are its compiler and its emulator: see ``environment``. It takes
+some seconds an answer, so a form is judged on few examples.
+"""
+
+import json
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+import subprocess
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from sensorium.backends import Graph
+from sensorium.bundle import Evidence, Stage, prove
+from sensorium.samples import Array
+from sensorium_compile.draft import GraphDraft
+from sensorium_compile.errors import CompileError
+from sensorium_compile.targets import Placement, Refused, TargetGraph, environment
+from sensorium_compile.targets.emulated import EmulatedGraph
+from sensorium_compile.targets.graphs import exported, linted, signature
+from sensorium_compile.targets.placing import place
+from sensorium_compile.targets.programs import qnn as program
+from sensorium_compile.targets.qnn_graph import quantized
+from sensorium_compile.targets.source import Source
+from sensorium_devices.targets import Target
+
+BACKEND, NAME, PACKAGE = "qnn", "hexagon", "onnxruntime-qnn"
+FORMS = ("int8", "int16", "float16")
+ASIDE = False
+CONTEXT, AT_THE_EDGE = "EPContext", ("QuantizeLinear", "DequantizeLinear")  # of inputs and outputs: the processor does it
+GAP_DB = 6.0  # twice the error: what HTP may be below a simulation before it is told
+
+
+def reaches(target: Target) -> Stage:
+    """Emulated, where the tool's environment was made."""
+    return "exported" if environment.missing(NAME) else "emulated"
+
+
+def missing(target: Target) -> str | None:
+    """What makes the environment; then the chip alone."""
+    return environment.missing(NAME) or f"measured on {target.title} alone"
+
+
+def predict(source: Source, target: Target) -> Placement:
+    """By the operators for which the provider has a builder."""
+    return place(source, target)
+
+
+def lower(source: Source, target: Target, form: str) -> TargetGraph:
+    """The context binary in its .onnx, and what the emulated HTP answers to the golden inputs.
+
+    Raises CompileError where a node is left out of the one context, with its layer.
+    """
+    model = quantized(source, form)
+    content = bytes(model.SerializeToString(deterministic=True))
+    context = _compiled(content, json.dumps(target.tool.options, sort_keys=True))
+    placed = placement(source, onnx.ModelProto.FromString(context))
+    if placed.fell_back:
+        raise CompileError(
+            f"graph {source.name} in {form} is not one context for {target}: {len(placed.fell_back)} operators fell back, "
+            f"first {placed.fell_back[0]}"
+        )
+    inputs, outputs = signature(source.model)
+
+    def opened() -> Graph:
+        return _Served(source.name, context, inputs, outputs)
+
+    graph = opened()
+    answers = {case: graph.run(feeds) for case, feeds in source.golden.items()}
+    evidence = _evidence(source, target, form, content, context, placed, answers)
+    emulated = evidence[-1].figures
+    gap = emulated["simulated_db"] - emulated["emulated_db"]
+    draft = GraphDraft(
+        model=context,
+        backend=BACKEND,
+        precision=form,
+        golden=source.golden,
+        inputs=inputs,
+        outputs=outputs,
+        notes=(_gap(source, form, emulated),) if gap > GAP_DB else (),
+        tools=("torch", "onnxscript") if source.exportable is not None else (),
+        evidence=evidence,
+        answers=answers,
+    )
+    return TargetGraph(draft, placed, opened, "HTP emulation", slow=True)
+
+
+def placement(source: Source, compiled: onnx.ModelProto) -> Placement:
+    """What the provider did: nodes that stand beside a context run on the processor."""
+    nodes = compiled.graph.node
+    left = [node for node in nodes if node.op_type not in (CONTEXT, *AT_THE_EDGE)]
+    contexts = sum(node.op_type == CONTEXT for node in nodes)
+    more = contexts - 1 - len(left)
+    fell_back = tuple(
+        Refused(
+            node.op_type,
+            source.layer(node),
+            "HTP does not take it as it is quantized",
+            "leave its layer in float (float_only), or write it with other operators",
+            node.output[0],
+        )
+        for node in left
+    )
+    if not fell_back and more >= 0 and contexts != 1:
+        fell_back = (Refused(CONTEXT, "(whole)", f"it became {contexts} contexts", "report it", ""),)
+    told = Counter(node.op_type for node in nodes)
+    cost = f"{contexts} contexts, {told} between them" if fell_back else ""
+    return Placement(max(len(source.model.graph.node), len(fell_back)), fell_back, cost)
+
+
+def decibels(wanted: Mapping[str, Mapping[str, Array]], given: Mapping[str, Mapping[str, Array]]) -> float:
+    """How far above the error the signal is, over all cases and outputs [dB]."""
+    pairs = [(wanted[case][name], given[case][name]) for case in wanted for name in wanted[case]]
+    signal = sum(float(np.square(a, dtype=np.float64).sum()) for a, _ in pairs)
+    error = sum(float(np.square(a.astype(np.float64) - b).sum()) for a, b in pairs)
+    return 10 * math.log10(signal / error) if error and signal else 999.0
+
+
+def _evidence(
+    source: Source,
+    target: Target,
+    form: str,
+    content: bytes,
+    context: bytes,
+    placed: Placement,
+    answers: Mapping[str, Mapping[str, Array]],
+) -> tuple[Evidence, ...]:
+    tool, options = environment.installed(NAME, PACKAGE), target.tool.options
+    exact = _simulated(source.model.SerializeToString(), source)
+    figures = {
+        "emulated_db": round(decibels(exact, answers), 1),
+        "simulated_db": round(decibels(exact, _simulated(content, source)), 1),
+    }
+    out = b"".join(value.tobytes() for case in answers.values() for value in case.values())
+    compiled = {"operators": float(placed.operators), "fell_back": 0.0, "bytes": float(len(context))}
+    return (
+        exported(source, content, f"get_qnn_qdq_config, QDQQuantizer in {form}"),
+        linted(f"sensorium_compile.targets.placing for {target}", {"graph": source.name, "form": form}),
+        prove("compiled", PACKAGE, tool, f"qnn.py compile with {json.dumps(options)}", context, figures=compiled),
+        prove("emulated", PACKAGE, tool, "qnn.py serve: libQnnHtp.so on x86-64", out, figures=figures),
+    )
+
+
+def _simulated(model: bytes, source: Source) -> dict[str, dict[str, Array]]:
+    """What ONNX Runtime gives for the same graph on this processor."""
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return {
+        case: dict(zip(names, session.run(names, dict(feeds)), strict=True)) for case, feeds in source.golden.items()
+    }
+
+
+def _gap(source: Source, form: str, told: Mapping[str, float]) -> str:
+    return (
+        f"{source.name} in {form}: HTP's answers are {told['emulated_db']} dB above their error, "
+        f"where a simulation on the processor promises {told['simulated_db']} dB"
+    )
+
+
+@cache
+def _compiled(model: bytes, options: str) -> bytes:
+    """The context binary; remembered, for several chips take the same graphs."""
+    with tempfile.TemporaryDirectory() as scratch:
+        given, made, told = (Path(scratch) / name for name in ("model.onnx", "context.onnx", "options.json"))
+        given.write_bytes(model)
+        told.write_text(options, encoding="utf-8")
+        done = subprocess.run(
+            [*_python(), "compile", given, made, told], env=_variables(), capture_output=True, check=False
+        )
+        if done.returncode or not made.is_file():
+            lines = done.stderr.decode(errors="replace").strip().splitlines()
+            raise CompileError(f"QNN does not compile it: {lines[-1] if lines else 'it says nothing'}")
+        return made.read_bytes()
+
+
+def _python() -> list[Path]:
+    return [environment.program(NAME, "python"), Path(program.__file__)]
+
+
+def _variables() -> dict[str, str]:
+    """The runtime's own source is what executes it, here as on the chip."""
+    import sensorium
+
+    return environment.bare() | {"PYTHONPATH": str(Path(sensorium.__file__).parents[1])}
+
+
+class _Served(EmulatedGraph):
+    """The context on the emulated HTP; its file lives as long as this."""
+
+    def __init__(self, name: str, context: bytes, *specs: tuple[object, ...]) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        path = Path(self._folder.name) / f"{name.replace('/', '-')}.onnx"
+        path.write_bytes(context)
+        super().__init__(name, [*_python(), "serve", path], _variables(), *specs)  # type: ignore[arg-type]
