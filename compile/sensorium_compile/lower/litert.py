@@ -47,7 +47,7 @@ def missing() -> str | None:
 
 def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Collection[str] = ()) -> GraphDraft:
     """The graph as .tflite. ``int8-mixed`` is static convolutions with dynamic linear layers."""
-    model = _float_model(graph)
+    model = float_model(graph)
     kept = graph.float_paths(keep)
     treatments = _TREATMENTS[precision]
     treated = [(layer, treatments[layer.kind]) for layer in model.layers if layer.kind in treatments]
@@ -73,7 +73,7 @@ def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Col
     )
 
 
-def _float_model(graph: Exportable) -> "FloatModel":
+def float_model(graph: Exportable) -> "FloatModel":
     """The converted graph; remembered for each Exportable."""
     if graph not in _models:
         program = exported_program(graph)

@@ -6,26 +6,25 @@ some seconds an answer, so a form is judged on few examples.
 
 import json
 import math
+import subprocess
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-import subprocess
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 
 from sensorium.backends import Graph
-from sensorium.bundle import Evidence, Stage, prove
+from sensorium.bundle import Evidence, Stage, TensorSpec, prove
 from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.targets import Placement, Refused, TargetGraph, environment
 from sensorium_compile.targets.emulated import EmulatedGraph
 from sensorium_compile.targets.graphs import exported, linted, signature
-from sensorium_compile.targets.placing import place
+from sensorium_compile.targets.placing import NO_WORK, place
 from sensorium_compile.targets.programs import qnn as program
 from sensorium_compile.targets.qnn_graph import quantized
 from sensorium_compile.targets.source import Source
@@ -62,11 +61,9 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
     content = bytes(model.SerializeToString(deterministic=True))
     context = _compiled(content, json.dumps(target.tool.options, sort_keys=True))
     placed = placement(source, onnx.ModelProto.FromString(context))
-    if placed.fell_back:
-        raise CompileError(
-            f"graph {source.name} in {form} is not one context for {target}: {len(placed.fell_back)} operators fell back, "
-            f"first {placed.fell_back[0]}"
-        )
+    if placed.fell_back or placed.cost:
+        first = f"; {len(placed.fell_back)} operators fell back, first {placed.fell_back[0]}" if placed.fell_back else ""
+        raise CompileError(f"graph {source.name} in {form} is not one context for {target}: {placed.cost}{first}")
     inputs, outputs = signature(source.model)
 
     def opened() -> Graph:
@@ -95,9 +92,6 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
 def placement(source: Source, compiled: onnx.ModelProto) -> Placement:
     """What the provider did: nodes that stand beside a context run on the processor."""
     nodes = compiled.graph.node
-    left = [node for node in nodes if node.op_type not in (CONTEXT, *AT_THE_EDGE)]
-    contexts = sum(node.op_type == CONTEXT for node in nodes)
-    more = contexts - 1 - len(left)
     fell_back = tuple(
         Refused(
             node.op_type,
@@ -106,13 +100,12 @@ def placement(source: Source, compiled: onnx.ModelProto) -> Placement:
             "leave its layer in float (float_only), or write it with other operators",
             node.output[0],
         )
-        for node in left
+        for node in nodes
+        if node.op_type not in (CONTEXT, *AT_THE_EDGE)
     )
-    if not fell_back and more >= 0 and contexts != 1:
-        fell_back = (Refused(CONTEXT, "(whole)", f"it became {contexts} contexts", "report it", ""),)
-    told = Counter(node.op_type for node in nodes)
-    cost = f"{contexts} contexts, {told} between them" if fell_back else ""
-    return Placement(max(len(source.model.graph.node), len(fell_back)), fell_back, cost)
+    contexts = sum(node.op_type == CONTEXT for node in nodes)
+    cost = f"{contexts} contexts, and tensors handed over between them" if contexts > 1 else ""
+    return Placement(sum(node.op_type not in NO_WORK for node in source.model.graph.node), fell_back, cost)
 
 
 def decibels(wanted: Mapping[str, Mapping[str, Array]], given: Mapping[str, Mapping[str, Array]]) -> float:
@@ -194,8 +187,10 @@ def _variables() -> dict[str, str]:
 class _Served(EmulatedGraph):
     """The context on the emulated HTP; its file lives as long as this."""
 
-    def __init__(self, name: str, context: bytes, *specs: tuple[object, ...]) -> None:
+    def __init__(
+        self, name: str, context: bytes, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         path = Path(self._folder.name) / f"{name.replace('/', '-')}.onnx"
         path.write_bytes(context)
-        super().__init__(name, [*_python(), "serve", path], _variables(), *specs)  # type: ignore[arg-type]
+        super().__init__(name, [*_python(), "serve", path], _variables(), inputs, outputs)

@@ -21,7 +21,7 @@ from sensorium_compile.targets.source import Source
 
 KEY = "hexagon"  # of the ranges in a checkpoint's calibration
 ACTIVATIONS = {"int8": QuantType.QUInt8, "int16": QuantType.QUInt16}
-PER_TENSOR = ("LayerNormalization",)  # HTP takes no scale of theirs that is quantized by channel: they fall back
+UNSIGNED = ("LayerNormalization",)  # HTP takes their scale in uint8 with one range; as int8 by channel they fall back
 
 
 def quantized(source: Source, form: str) -> onnx.ModelProto:
@@ -42,7 +42,7 @@ def quantized(source: Source, form: str) -> onnx.ModelProto:
         weight_type=QuantType.QInt8,
         per_channel=True,
         nodes_to_exclude=left,
-        init_overrides={name: [{"quant_type": QuantType.QInt8}] for name in _scales(source.model)},
+        init_overrides={name: [{"quant_type": QuantType.QUInt8}] for name in _scales(source.model)},
     )
     quantizer = QDQQuantizer(
         onnx.ModelProto.FromString(source.model.SerializeToString()),  # it works in place
@@ -76,7 +76,7 @@ def all_ranges(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> Ranges:
 def _scales(model: onnx.ModelProto) -> set[str]:
     """The constants that must have one scale for all of them."""
     constants = {c.name for c in model.graph.initializer}
-    return {node.input[1] for node in model.graph.node if node.op_type in PER_TENSOR and node.input[1] in constants}
+    return {node.input[1] for node in model.graph.node if node.op_type in UNSIGNED and node.input[1] in constants}
 
 
 class _NoSamples(CalibrationDataReader):  # type: ignore[misc]
