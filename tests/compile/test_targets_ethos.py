@@ -51,18 +51,33 @@ class Small(nn.Module):
         self.conv, self.norm, self.linear = nn.Conv2d(3, 8, 3, 2), nn.LayerNorm(8), nn.Linear(8, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.linear(self.norm(torch.relu(self.conv(x)).mean((2, 3))))
+        made: Tensor = self.linear(self.norm(self.pooled(torch.relu(self.conv(x)))))
         return made
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(x, 5).flatten(1)
+
+
+class Averaging(Small):
+    """Its mean over the first of three axes is none that Vela takes."""
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+def source_of(module: nn.Module) -> Source:
+    torch.manual_seed(0)
+    images = torch.rand(16, 1, 3, 12, 12)
+    graph = Exportable("small", module.eval(), {"sample": images[0]}, ("tokens",))
+    calibration = Calibration({"small": [{"sample": image.numpy()} for image in images]})
+    golden = {"example": graph.example()}
+    return Source("small", onnx.ModelProto(), calibration=calibration, exportable=graph, golden=golden)
 
 
 @pytest.fixture(scope="module")
 def source() -> Source:
     torch.manual_seed(0)
-    images = torch.rand(16, 1, 3, 12, 12)
-    graph = Exportable("small", Small().eval(), {"sample": images[0]}, ("tokens",))
-    calibration = Calibration({"small": [{"sample": image.numpy()} for image in images]})
-    golden = {"example": graph.example()}
-    return Source("small", onnx.ModelProto(), calibration=calibration, exportable=graph, golden=golden)
+    return source_of(Small())
 
 
 def test_a_speech_tower_gives_what_it_gave() -> None:
@@ -148,7 +163,12 @@ def test_operators_that_would_fall_back_are_told_with_their_layer_before_anythin
     assert [one.operator for one in ethos.predict(source, Target.parse("ethos-u85")).fell_back] == ["Sin"]
 
 
-@pytest.mark.skipif(environment.missing("ethos") is not None, reason="scripts/npu-tools ethos makes Vela's environment")
+needs_vela = pytest.mark.skipif(
+    environment.missing("ethos") is not None, reason="scripts/npu-tools ethos makes Vela's environment"
+)
+
+
+@needs_vela
 @pytest.mark.parametrize("target", ["ethos-u55", "ethos-u65", "ethos-u85"])
 def test_vela_places_all_of_it_on_the_npu_and_its_time_is_an_estimate(source: Source, target: str) -> None:
     made = ethos.lower(source, Target.parse(target), "int16")
@@ -158,3 +178,9 @@ def test_vela_places_all_of_it_on_the_npu_and_its_time_is_an_estimate(source: So
     stages = {one.stage: one for one in made.draft.evidence}
     assert set(stages) == {"exported", "linted", "compiled"}
     assert stages["compiled"].figures["cpu_operators"] == 0
+
+
+@needs_vela
+def test_what_vela_leaves_to_the_processor_is_refused() -> None:
+    with pytest.raises(CompileError, match="graph small in int16: 1 operators are left .*MEAN.*Unsupported depth"):
+        ethos.lower(source_of(Averaging()), Target.parse("ethos-u55"), "int16")

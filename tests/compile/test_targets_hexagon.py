@@ -9,7 +9,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import sensorium
 from sensorium.backends import open_graph
 from sensorium.bundle import GraphEntry, TensorSpec, status_of
 from sensorium.errors import BackendError
@@ -25,7 +24,7 @@ from sensorium_devices.targets import Target
 RNG = np.random.default_rng(0)
 ECHO = """
 import sys
-from sensorium_compile.targets.programs.qnn import receive, send
+from qnn import receive, send
 send(sys.stdout.buffer, {})
 while (given := receive(sys.stdin.buffer)) is not None:
     if "end" in given:
@@ -60,11 +59,12 @@ def test_every_activation_is_quantized_but_those_of_layers_in_float() -> None:
         (node,) = (n for n in made.graph.node if n.name == name)
         return next((n.op_type for n in made.graph.node if node.input[0] in n.output), "the input")
 
-    whole = quantized(source(), "int16")
-    assert [given_to(whole, name) for name in ("squaring", "linear", "norm")] == ["DequantizeLinear"] * 3
+    every = quantized(source(), "int16")
+    assert [given_to(every, name) for name in ("squaring", "linear", "norm")] == ["DequantizeLinear"] * 3
     partly = quantized(source(float_paths=("level",)), "int16")
     assert [given_to(partly, name) for name in ("squaring", "linear")] == ["the input", "DequantizeLinear"]
-    assert quantized(source(), "float16").SerializeToString() == source().model.SerializeToString() or True
+    whole = source()
+    assert quantized(whole, "float16") is whole.model
 
 
 def test_the_scale_of_a_normalisation_has_one_unsigned_range() -> None:
@@ -72,13 +72,13 @@ def test_the_scale_of_a_normalisation_has_one_unsigned_range() -> None:
     constants = {c.name: c for c in made.graph.initializer}
     assert constants["scale_quantized"].data_type == TensorProto.UINT8
     assert not list(constants["scale_scale"].dims)
-    assert list(constants["w_scale"].dims) == [8]
+    assert constants["w_quantized"].data_type == TensorProto.INT8
 
 
 def test_without_ranges_there_is_no_integer_form() -> None:
     with pytest.raises(CompileError, match="no ranges of its activations"):
         quantized(Source("g", model()), "int8")
-    with pytest.raises(CompileError, match="hexagon; give the data folder"):
+    with pytest.raises(CompileError, match="on hexagon; .* give the data folder"):
         quantized(Source("g", model(), calibration=Calibration()), "int8")
 
 
@@ -112,8 +112,7 @@ def test_messages_come_back_as_they_were_sent_one_after_the_other() -> None:
 def test_another_process_answers_tells_its_errors_and_that_it_ended(tmp_path: Path) -> None:
     program = tmp_path / "echo.py"
     program.write_text(ECHO, encoding="utf-8")
-    folders = [str(Path(package.__file__ or "").parents[1]) for package in (sensorium, sys.modules["sensorium_compile"])]
-    environ = environment.bare() | {"PYTHONPATH": ":".join(folders)}
+    environ = environment.bare() | {"PYTHONPATH": str(Path(protocol.__file__).parent)}
     spec = TensorSpec(name="x", dtype="float32", shape=(1, 2))
     graph = EmulatedGraph("echo", [sys.executable, program], environ, (spec,), (spec,))
     x = np.ones((1, 2), np.float32)
