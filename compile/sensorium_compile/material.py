@@ -136,7 +136,7 @@ def rounded_material(material: Material, stages: Stages, progress: Progress) -> 
 
 
 def _calibration(recipe: ModelRecipe, student: MultimodalModel, folder: Path, data: Data | None) -> Calibration:
-    """Ranges that travel with the checkpoint; others of samples of the training side, every subset of senses among them."""
+    """Ranges that travel with the checkpoint; others from the training side, every subset of senses among them."""
     drawn = partial(calibration_feeds, recipe, student, data) if data is not None else None
     recorded = folder / CALIBRATION
     if recorded.is_file():

@@ -14,7 +14,7 @@ from sensorium_compile.lower import Calibration, Exportable
 from sensorium_compile.model.fusions import CrossModalFusion
 from sensorium_compile.targets import environment, ethos, vela
 from sensorium_compile.targets.npu_form import NpuGelu, npu_form
-from sensorium_compile.targets.npu_graph import SimulatedGraph, npu_graph, operators
+from sensorium_compile.targets.npu_graph import IntegerGraph, npu_graph, operators
 from sensorium_compile.targets.source import Source
 from sensorium_compile.towers.moonshine import MoonshineOptions, MoonshineTower
 from sensorium_devices.targets import Target
@@ -116,7 +116,7 @@ def test_integers_alone_give_nearly_what_floats_give(source: Source, form: str) 
     graph = npu_graph(source, form)
     assert not {"DEQUANTIZE", "SQUARED_DIFFERENCE", "MINIMUM"} & set(operators(graph.content))
     assert source.exportable is not None
-    simulated = SimulatedGraph(graph.content, graph.host, *source.exportable.specs())
+    simulated = IntegerGraph(graph.content, graph.host, *source.exportable.specs())
     feeds = source.golden["example"]
     wanted = source.exportable.module(torch.from_numpy(feeds["sample"])).detach().numpy()
     given = simulated.run(feeds)["tokens"]
@@ -176,11 +176,12 @@ def test_vela_places_all_of_it_on_the_npu_and_its_time_is_an_estimate(source: So
     assert made.placed.fell_back == ()
     assert made.estimated_ms is not None
     stages = {one.stage: one for one in made.draft.evidence}
-    assert set(stages) == {"exported", "linted", "compiled"}
+    assert set(stages) == {"exported", "linted", "compiled", "emulated"}
     assert stages["compiled"].figures["cpu_operators"] == 0
+    assert stages["emulated"].figures["litert_db"] > 20
 
 
 @needs_vela
 def test_what_vela_leaves_to_the_processor_is_refused() -> None:
-    with pytest.raises(CompileError, match="graph small in int16: 1 operators are left .*MEAN.*Unsupported depth"):
+    with pytest.raises(CompileError, match=r"graph small in int16: 1 operators are left .*MEAN.*Unsupported depth"):
         ethos.lower(source_of(Averaging()), Target.parse("ethos-u55"), "int16")

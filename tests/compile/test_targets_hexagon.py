@@ -1,4 +1,4 @@
-"""A Hexagon: quantized as its provider wants it, what fell back is told, and another environment's answers come back."""
+"""A Hexagon: quantized as its provider wants it, what fell back is told, another environment's answers come back."""
 
 import io
 import sys
@@ -16,7 +16,7 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration
 from sensorium_compile.targets import environment, hexagon
 from sensorium_compile.targets.emulated import EmulatedGraph
-from sensorium_compile.targets.programs import qnn as protocol
+from sensorium_compile.targets.programs import program as protocol
 from sensorium_compile.targets.qnn_graph import quantized
 from sensorium_compile.targets.source import Source
 from sensorium_devices.targets import Target
@@ -24,7 +24,7 @@ from sensorium_devices.targets import Target
 RNG = np.random.default_rng(0)
 ECHO = """
 import sys
-from qnn import receive, send
+from program import receive, send
 send(sys.stdout.buffer, {})
 while (given := receive(sys.stdin.buffer)) is not None:
     if "end" in given:
@@ -78,7 +78,7 @@ def test_the_scale_of_a_normalisation_has_one_unsigned_range() -> None:
 def test_without_ranges_there_is_no_integer_form() -> None:
     with pytest.raises(CompileError, match="no ranges of its activations"):
         quantized(Source("g", model()), "int8")
-    with pytest.raises(CompileError, match="on hexagon; .* give the data folder"):
+    with pytest.raises(CompileError, match=r"on hexagon; .* give the data folder"):
         quantized(Source("g", model(), calibration=Calibration()), "int8")
 
 
@@ -126,7 +126,7 @@ def test_another_process_answers_tells_its_errors_and_that_it_ended(tmp_path: Pa
 def test_the_runtime_says_what_is_missing_for_a_context_binary() -> None:
     spec = TensorSpec(name="x", dtype="float32", shape=(1, 2))
     entry = GraphEntry(file="g.onnx", backend="qnn", inputs=(spec,), outputs=(spec,))
-    with pytest.raises(BackendError, match="qnn is not installed|refuses"):
+    with pytest.raises(BackendError, match=r"qnn is not installed|refuses"):
         open_graph(entry, b"nothing")
 
 
@@ -145,7 +145,7 @@ def test_environments_hold_the_versions_that_profiles_name() -> None:
         assert environment.REQUIREMENTS[target.family][0] == f"{target.tool.package}=={target.tool.version}"
 
 
-@pytest.mark.skipif(environment.missing("hexagon") is not None, reason="scripts/npu-tools hexagon makes the environment")
+@pytest.mark.skipif(environment.missing("hexagon") is not None, reason="scripts/npu-tools hexagon makes it")
 @pytest.mark.parametrize("form", hexagon.FORMS)
 def test_one_context_answers_on_the_emulated_htp(form: str) -> None:
     made = hexagon.lower(source(), Target.parse("hexagon-v79"), form)

@@ -2,20 +2,21 @@
 
 import contextlib
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO, Self, cast
 
 import numpy as np
 
 from sensorium.bundle import TensorSpec
 from sensorium.errors import BackendError
 from sensorium.samples import Array
-from sensorium_compile.targets.programs import qnn as protocol
+from sensorium_compile.targets.programs import program as protocol
 
 
 class EmulatedGraph:
-    """Runs ``command``, which answers feeds as ``programs/qnn.py serve`` does. It ends when nobody holds this."""
+    """Runs ``command``, which answers feeds as ``programs/program.py`` does. It ends when nobody holds this."""
 
     def __init__(
         self,
@@ -34,6 +35,22 @@ class EmulatedGraph:
             env=dict(environment),
         )
         self._answer()  # it is open
+
+    @classmethod
+    def of_bytes(
+        cls,
+        name: str,
+        content: bytes,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        inputs: tuple[TensorSpec, ...],
+        outputs: tuple[TensorSpec, ...],
+    ) -> Self:
+        """``command`` is given a file of ``content``, which it reads while it opens."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "model"
+            path.write_bytes(content)
+            return cls(name, [*command, path], environment, inputs, outputs)
 
     def __del__(self) -> None:
         process = getattr(self, "_process", None)
@@ -61,6 +78,6 @@ class EmulatedGraph:
         return {name: np.asarray(value) for name, value in made.items()}
 
     @staticmethod
-    def _pipe(pipe: "IO[bytes] | None") -> IO[bytes]:
+    def _pipe(pipe: IO[bytes] | None) -> BinaryIO:
         assert pipe is not None
-        return pipe
+        return cast(BinaryIO, pipe)

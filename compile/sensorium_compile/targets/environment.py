@@ -15,15 +15,15 @@ from pathlib import Path
 from sensorium.errors import unknown
 from sensorium_compile.errors import CompileError
 from sensorium_compile.stages import cache_folder
+from sensorium_compile.targets import programs
 
 READY = "ready"
 # What the QNN provider is a plug-in of, and what the runtime's backend, which drives it, imports.
 HEXAGON = ("onnxruntime==1.32.0", "numpy>=2.1,<3", "pydantic>=2.11,<3")
 REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "hexagon": ("onnxruntime-qnn==2.7.0", *HEXAGON),
-    "ethos": ("ethos-u-vela==5.2.0",),
+    "ethos": ("ethos-u-vela==5.2.0", "tosa-tools==2026.8.0", "tosa-converter-for-tflite==2026.2.0"),
 }
-PROGRAMS = Path(__file__).parent / "programs"
 
 
 def folder(name: str) -> Path:
@@ -45,6 +45,11 @@ def program(name: str, command: str) -> Path:
     return folder(name) / "bin" / command
 
 
+def python(name: str) -> list[Path]:
+    """What runs ``programs/program.py`` in an environment."""
+    return [program(name, "python"), Path(programs.__file__).parent / "program.py"]
+
+
 def installed(name: str, package: str) -> str:
     """The version of a package in an environment."""
     found = metadata.distributions(name=package, path=[str(p) for p in (folder(name) / "lib").glob("*/site-packages")])
@@ -61,7 +66,7 @@ def install(name: str) -> None:
     """Make an environment; raises CompileError with pip's last words."""
     where = folder(name)
     venv.create(where, clear=True, with_pip=True)
-    pip = [where / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [str(where / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     done = subprocess.run([*pip, *REQUIREMENTS[name]], env=bare(), capture_output=True, text=True, check=False)
     if done.returncode:
         told = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]

@@ -1,19 +1,23 @@
 """Arm Ethos-U: an all-integer .tflite that Vela compiles; no operator may be left to the microcontroller's processor.
 
-Vela emulates nothing. What accuracy is left is simulated by LiteRT's kernels, whose integers the NPU's follow.
+What accuracy is left is emulated by Arm's TOSA reference model, the operators that the NPU implements; where it lacks
+one, simulated by LiteRT's kernels. Neither is the chip.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from sensorium.bundle import Evidence, Stage, prove
+from sensorium.errors import BackendError
+from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.targets import Placement, Refused, TargetGraph, environment, vela
-from sensorium_compile.targets.graphs import exported, linted, version
-from sensorium_compile.targets.npu_graph import NpuGraph, SimulatedGraph, npu_graph, operators
+from sensorium_compile.targets.emulated import EmulatedGraph
+from sensorium_compile.targets.graphs import decibels, exported, linted, version
+from sensorium_compile.targets.npu_graph import IntegerGraph, NpuGraph, npu_graph, operators
 from sensorium_compile.targets.placing import NO_WORK, Values, cost
 from sensorium_compile.targets.source import Source
-from sensorium_devices.targets import Target
+from sensorium_devices.targets import Operators, Target
 
 BACKEND = "ethosu"
 FORMS = ("int8", "int16")
@@ -34,13 +38,13 @@ PAIRS = {("Sqrt", "Reciprocal")}  # become one RSQRT
 
 
 def reaches(target: Target) -> Stage:
-    """Compiled, where Vela's environment was made."""
-    return "linted" if environment.missing(vela.NAME) else "compiled"
+    """Emulated, where Vela's environment was made, in which TOSA's tools are as well."""
+    return "linted" if environment.missing(vela.NAME) else "emulated"
 
 
 def missing(target: Target) -> str | None:
-    """What makes the environment; then Arm's emulator of the whole system, which is no package."""
-    return environment.missing(vela.NAME) or f"Arm's FVP of a system with {target.title}, or the chip"
+    """What makes the environment; then the chip alone."""
+    return environment.missing(vela.NAME) or f"measured on a system with {target.title} alone"
 
 
 def predict(source: Source, target: Target) -> Placement:
@@ -58,7 +62,7 @@ def predict(source: Source, target: Target) -> Placement:
         name = "RSQRT" if paired else TFLITE.get(node.op_type)
         if name is None or not table.takes(name):
             why = f"{table.tool} {table.version} leaves {name or f'what becomes of {node.op_type}'} to the processor"
-            change = f"write it with {_near(table.takes, ('MUL', 'RSQRT', 'TANH', 'EXP', 'LOG'))}, or leave it to the host"
+            change = f"write it with {_near(table)}, or leave it to the host"
             refused[place] = Refused(node.op_type, source.layer(node), why, change, node.output[0])
     return Placement(len(nodes), tuple(refused.values()), cost(nodes, [*refused], Values.of(source.model)))
 
@@ -73,14 +77,30 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
     )
     if made.cpu:
         first = fell_back[0] if fell_back else "Vela does not say which"
-        raise CompileError(f"graph {source.name} in {form}: {made.cpu} operators are left to the processor, first {first}")
+        left = f"{made.cpu} operators are left to the processor"
+        raise CompileError(f"graph {source.name} in {form}: {left}, first {first}")
     assert source.exportable is not None
     inputs, outputs = source.exportable.specs()
 
-    def opened() -> SimulatedGraph:
-        return SimulatedGraph(graph.content, graph.host, inputs, outputs)
+    def simulated() -> IntegerGraph:
+        return IntegerGraph(graph.content, graph.host, inputs, outputs)
 
-    simulated = opened()
+    def emulated() -> IntegerGraph:
+        reference = EmulatedGraph.of_bytes(
+            source.name, graph.content, [*environment.python(vela.NAME), "tosa"], environment.bare(), inputs, outputs
+        )
+        return IntegerGraph(graph.content, graph.host, inputs, outputs, reference.run)
+
+    notes = [f"{source.name}: {note}" for note in graph.notes]
+    evidence = _evidence(source, target, form, graph, made)
+    answers = {case: simulated().run(feeds) for case, feeds in source.golden.items()}
+    try:
+        on_tosa = emulated()
+        given = {case: on_tosa.run(feeds) for case, feeds in source.golden.items()}
+        evidence, answers = (*evidence, _emulated(answers, given)), given
+    except BackendError as err:
+        notes.append(f"TOSA's reference model does not run it: {err}")
+    on_chip = evidence[-1].stage == "emulated"
     draft = GraphDraft(
         model=made.content,
         suffix=".tflite",
@@ -89,13 +109,15 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
         golden=source.golden,
         inputs=inputs,
         outputs=outputs,
-        notes=tuple(f"{source.name}: {note}" for note in graph.notes),
+        notes=tuple(notes),
         tools=("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer"),
-        evidence=_evidence(source, target, form, graph, made),
-        answers={case: simulated.run(feeds) for case, feeds in source.golden.items()},
+        evidence=evidence,
+        answers=answers,
     )
-    by = "LiteRT's integer kernels on this processor, a simulation"
-    return TargetGraph(draft, Placement(made.npu + made.cpu, fell_back), opened, by, made.figures["estimated_ms"])
+    placed, ms = Placement(made.npu + made.cpu, fell_back), made.figures["estimated_ms"]
+    if on_chip:
+        return TargetGraph(draft, placed, emulated, "TOSA reference model", ms, slow=True)
+    return TargetGraph(draft, placed, simulated, "LiteRT's integer kernels on this processor, a simulation", ms)
 
 
 def _evidence(
@@ -112,5 +134,12 @@ def _evidence(
     )
 
 
-def _near(takes: object, names: Collection[str]) -> str:
-    return ", ".join(name for name in names if callable(takes) and takes(name))
+def _emulated(simulated: Mapping[str, Mapping[str, Array]], given: Mapping[str, Mapping[str, Array]]) -> Evidence:
+    """What the reference model gave, and how near to it LiteRT's kernels are."""
+    out = b"".join(value.tobytes() for case in given.values() for value in case.values())
+    tool, figures = environment.installed(vela.NAME, "tosa-tools"), {"litert_db": round(decibels(given, simulated), 1)}
+    return prove("emulated", "tosa-tools", tool, "program.py tosa: tosa_reference_model.run", out, figures=figures)
+
+
+def _near(table: Operators) -> str:
+    return ", ".join(name for name in ("MUL", "DIV", "RSQRT", "TANH", "EXP", "LOG") if table.takes(name))

@@ -1,7 +1,7 @@
 """Qualcomm Hexagon: an ONNX graph compiled to one context binary, which runs on the emulated HTP of this machine.
 
-The QNN provider is in an environment of its own, and so are its compiler and its emulator: see ``environment``. It takes
-some seconds an answer, so a form is judged on few examples.
+The QNN provider is in an environment of its own, and so are its compiler and its emulator: see ``environment``. An
+answer takes seconds, so a form is judged on few examples.
 """
 
 import json
@@ -12,20 +12,18 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxruntime as ort
 
 from sensorium.backends import Graph
-from sensorium.bundle import Evidence, Stage, TensorSpec, prove
+from sensorium.bundle import Evidence, Stage, prove
 from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.targets import Placement, Refused, TargetGraph, environment
 from sensorium_compile.targets.emulated import EmulatedGraph
-from sensorium_compile.targets.graphs import exported, linted, signature
+from sensorium_compile.targets.graphs import decibels, exported, linted, signature
 from sensorium_compile.targets.placing import NO_WORK, place
-from sensorium_compile.targets.programs import qnn as program
 from sensorium_compile.targets.qnn_graph import ACTIVATIONS, quantized
 from sensorium_compile.targets.source import Source
 from sensorium_devices.targets import Target
@@ -33,7 +31,8 @@ from sensorium_devices.targets import Target
 BACKEND, NAME, PACKAGE = "qnn", "hexagon", "onnxruntime-qnn"
 FORMS = ("int8", "int16", "float16")
 ASIDE = False
-CONTEXT, AT_THE_EDGE = "EPContext", ("QuantizeLinear", "DequantizeLinear")  # of inputs and outputs: the processor does it
+CONTEXT = "EPContext"
+AT_THE_EDGE = ("QuantizeLinear", "DequantizeLinear")  # of inputs and outputs: the processor does it
 GAP_DB = 6.0  # twice the error: what HTP may be below a simulation before it is told
 
 
@@ -62,18 +61,21 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
     context = _compiled(content, json.dumps(target.tool.options, sort_keys=True))
     placed = placement(source, onnx.ModelProto.FromString(context))
     if placed.fell_back or placed.cost:
-        first = f"; {len(placed.fell_back)} operators fell back, first {placed.fell_back[0]}" if placed.fell_back else ""
-        raise CompileError(f"graph {source.name} in {form} is not one context for {target}: {placed.cost}{first}")
+        left = [f"{len(placed.fell_back)} operators fell back, first {placed.fell_back[0]}"] if placed.fell_back else []
+        told = "; ".join([*left, placed.cost])
+        raise CompileError(f"graph {source.name} in {form} is not one context for {target}: {told}")
     inputs, outputs = signature(source.model)
 
     def opened() -> Graph:
-        return _Served(source.name, context, inputs, outputs)
+        return EmulatedGraph.of_bytes(
+            source.name, context, [*environment.python(NAME), "qnn"], _variables(), inputs, outputs
+        )
 
     graph = opened()
     answers = {case: graph.run(feeds) for case, feeds in source.golden.items()}
     evidence = _evidence(source, target, form, content, context, placed, answers)
-    told = evidence[-1].figures
-    gap = told.get("simulated_db", -math.inf) - told["emulated_db"]
+    figures = evidence[-1].figures
+    gap = figures.get("simulated_db", -math.inf) - figures["emulated_db"]
     draft = GraphDraft(
         model=context,
         backend=BACKEND,
@@ -81,7 +83,7 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
         golden=source.golden,
         inputs=inputs,
         outputs=outputs,
-        notes=(_gap(source, form, told),) if gap > GAP_DB else (),
+        notes=(_gap(source, form, figures),) if gap > GAP_DB else (),
         tools=("torch", "onnxscript") if source.exportable is not None else (),
         evidence=evidence,
         answers=answers,
@@ -108,14 +110,6 @@ def placement(source: Source, compiled: onnx.ModelProto) -> Placement:
     return Placement(sum(node.op_type not in NO_WORK for node in source.model.graph.node), fell_back, cost)
 
 
-def decibels(wanted: Mapping[str, Mapping[str, Array]], given: Mapping[str, Mapping[str, Array]]) -> float:
-    """How far above the error the signal is, over all cases and outputs [dB]."""
-    pairs = [(wanted[case][name], given[case][name]) for case in wanted for name in wanted[case]]
-    signal = sum(float(np.square(a, dtype=np.float64).sum()) for a, _ in pairs)
-    error = sum(float(np.square(a.astype(np.float64) - b).sum()) for a, b in pairs)
-    return 10 * math.log10(signal / error) if error and signal else 999.0
-
-
 def _evidence(
     source: Source,
     target: Target,
@@ -135,8 +129,10 @@ def _evidence(
     return (
         exported(source, content, f"get_qnn_qdq_config, QDQQuantizer in {form}"),
         linted(f"sensorium_compile.targets.placing for {target}", {"graph": source.name, "form": form}),
-        prove("compiled", PACKAGE, tool, f"qnn.py compile with {json.dumps(options)}", context, figures=compiled),
-        prove("emulated", PACKAGE, tool, "qnn.py serve: libQnnHtp.so on x86-64", out, figures=figures),
+        prove(
+            "compiled", PACKAGE, tool, f"program.py compile-qnn with {json.dumps(options)}", context, figures=compiled
+        ),
+        prove("emulated", PACKAGE, tool, "program.py qnn: libQnnHtp.so on x86-64", out, figures=figures),
     )
 
 
@@ -164,7 +160,10 @@ def _compiled(model: bytes, options: str) -> bytes:
         given.write_bytes(model)
         told.write_text(options, encoding="utf-8")
         done = subprocess.run(
-            [*_python(), "compile", given, made, told], env=_variables(), capture_output=True, check=False
+            [*environment.python(NAME), "compile-qnn", given, made, told],
+            env=_variables(),
+            capture_output=True,
+            check=False,
         )
         if done.returncode or not made.is_file():
             lines = done.stderr.decode(errors="replace").strip().splitlines()
@@ -172,24 +171,8 @@ def _compiled(model: bytes, options: str) -> bytes:
         return made.read_bytes()
 
 
-def _python() -> list[Path]:
-    return [environment.program(NAME, "python"), Path(program.__file__)]
-
-
 def _variables() -> dict[str, str]:
     """The runtime's own source is what executes it, here as on the chip."""
     import sensorium
 
     return environment.bare() | {"PYTHONPATH": str(Path(sensorium.__file__).parents[1])}
-
-
-class _Served(EmulatedGraph):
-    """The context on the emulated HTP, which reads it once."""
-
-    def __init__(
-        self, name: str, context: bytes, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
-    ) -> None:
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / "context.onnx"
-            path.write_bytes(context)
-            super().__init__(name, [*_python(), "serve", path], _variables(), inputs, outputs)

@@ -8,8 +8,8 @@ import io
 import re
 import tempfile
 import zipfile
-from importlib.util import find_spec
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns

@@ -1,9 +1,9 @@
-"""A module written so that an Ethos-U takes all of it, and 16-bit integers hold all of it: equal in PyTorch, to rounding.
+"""A module written so that an Ethos-U takes all of it, and 16-bit integers hold it: equal in PyTorch, to rounding.
 
 What Vela leaves to the processor, or a quantizer in float: the level of a sound (a division, and powers of more than 16
 bits), which whoever quantizes the input does first; a convolution with a stride of 64 over one channel; MINIMUM;
-SQUARED_DIFFERENCE in 16 bits; GELU in 16 bits, whose cubes 16 bits do not hold either; a product with a constant matrix;
-a normalisation of tokens whose variances are far apart.
+SQUARED_DIFFERENCE in 16 bits; GELU in 16 bits, whose cubes 16 bits do not hold either; a product with a constant
+matrix; a normalisation of tokens whose variances are far apart.
 """
 
 import copy
@@ -102,7 +102,7 @@ class NpuLayer(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = NpuNorm(layer.norm1), NpuNorm(layer.norm2)
         self.key, self.value, self.out, self.fc1, self.fc2 = layer.key, layer.value, layer.out, layer.fc1, layer.fc2
-        swap = torch.block_diag(*[layer.get_buffer("swap")] * heads)
+        swap = torch.kron(torch.eye(heads), layer.get_buffer("swap"))
         self.query = _linear(layer.query.weight * (layer.query.out_features // heads) ** -0.5)
         self.turned_query, self.turned_key = _linear(swap.T @ self.query.weight), _linear(swap.T @ layer.key.weight)
         self.register_buffer("cos", layer.get_buffer("cos").repeat(1, heads))
@@ -196,20 +196,22 @@ class NpuFusion(nn.Module):
         self.cross = nn.ModuleList([nn.ModuleList([NpuBlock(cast(Block, b)) for b in layer]) for layer in blocks])
         self.read, self.norm = NpuRead(fusion.read, fusion.token.detach()), NpuNorm(fusion.norm)
         with torch.no_grad():
-            self.absent = nn.ParameterList([m + kind for m, kind in zip(fusion.missing, fusion.kind, strict=True)])
+            absent = [m + kind for m, kind in zip(fusion.missing, fusion.kind, strict=True)]
+            self.absent = nn.ParameterList(absent)
             norms = [cast(Block, block).norm1 for block in blocks[0]]
-            self.absent_normed = nn.ParameterList([norm(a) for norm, a in zip(norms, self.absent, strict=True)])
+            self.absent_normed = nn.ParameterList([norm(a) for norm, a in zip(norms, absent, strict=True)])
 
     def forward(self, tokens: Sequence[Tensor], presence: Tensor) -> Tensor:
         """See ``Fusion``; presence is 0 or 1."""
         first = self.token.expand(presence.shape[0], -1, -1)
         streams: list[Tensor] = []
         normed: list[Tensor | None] = []
-        for i, (own, block) in enumerate(zip(tokens, cast(nn.ModuleList, self.cross[0]), strict=True)):
+        first_blocks = cast(nn.ModuleList, cast(nn.ModuleList, self.cross)[0])
+        for i, (own, block) in enumerate(zip(tokens, first_blocks, strict=True)):
             there = presence[:, i].view(-1, 1, 1)
             marked, away = own + self.kind[i], 1 - there
             streams.append(marked * there + self.absent[i] * away)
-            normed.append(block.norm1(marked) * there + self.absent_normed[i] * away)
+            normed.append(cast(NpuBlock, block).norm1(marked) * there + self.absent_normed[i] * away)
         for layer in self.cross:
             context = torch.cat([first, *streams], 1)
             blocks = cast(nn.ModuleList, layer)

@@ -1,7 +1,7 @@
 """A float graph quantized as the QNN provider wants it: every activation in 8 or 16 bits, weights in 8 by channel.
 
-What is marked ``float_only`` stays in float, which HTP computes in 16 bits: it holds values of more than 16 bits' range,
-and there emulation in 16-bit integers comes out 24 dB below what ONNX Runtime simulates.
+What is marked ``float_only`` stays in float, which HTP computes in 16 bits: its values span more than 16-bit integers
+hold, and there emulation comes out 24 dB below what ONNX Runtime simulates.
 """
 
 from collections.abc import Sequence

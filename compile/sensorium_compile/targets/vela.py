@@ -16,7 +16,8 @@ NAME, PACKAGE, PROGRAM = "ethos", "ethos-u-vela", "vela"
 CONFIG = "Arm/vela.ini"  # the systems that Arm describes, in the package
 KIB, MS = 1024, 1e3
 _PLACED = re.compile(r"^(CPU|NPU) operators = (\d+)", re.MULTILINE)
-_WARNING = re.compile(r"^Warning \(supported operators\) operator: (\S+), ofm: '([^']*)'\s*\nReason: (.+)$", re.MULTILINE)
+_LEFT = r"^Warning \(supported operators\) operator: (\S+), ofm: '([^']*)'\s*\nReason: (.+)$"
+_WARNING = re.compile(_LEFT, re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
