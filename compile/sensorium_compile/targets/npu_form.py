@@ -206,7 +206,7 @@ class NpuFusion(nn.Module):
         first = self.token.expand(presence.shape[0], -1, -1)
         streams: list[Tensor] = []
         normed: list[Tensor | None] = []
-        first_blocks = cast(nn.ModuleList, cast(nn.ModuleList, self.cross)[0])
+        first_blocks = cast(nn.ModuleList, self.cross[0])
         for i, (own, block) in enumerate(zip(tokens, first_blocks, strict=True)):
             there = presence[:, i].view(-1, 1, 1)
             marked, away = own + self.kind[i], 1 - there
