@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -138,11 +139,12 @@ def rounded_material(material: Material, stages: Stages, progress: Progress) -> 
 
 
 def _calibration(recipe: ModelRecipe, student: MultimodalModel, folder: Path, data: Data | None) -> Calibration:
-    """Ranges that travel with the checkpoint; else samples of the training side, every subset of senses among them."""
+    """Ranges that travel with the checkpoint; others from the training side, every subset of senses among them."""
+    drawn = partial(calibration_feeds, recipe, student, data) if data is not None else None
     recorded = folder / CALIBRATION
     if recorded.is_file():
-        return Calibration.from_json(recorded.read_text(encoding="utf-8"))
-    return Calibration(calibration_feeds(recipe, student, data)) if data is not None else Calibration()
+        return Calibration.from_json(recorded.read_text(encoding="utf-8"), drawn)
+    return Calibration(drawn)
 
 
 def calibration_feeds(recipe: ModelRecipe, student: MultimodalModel, data: Data) -> dict[str, list[Feeds]]:

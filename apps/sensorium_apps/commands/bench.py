@@ -183,7 +183,7 @@ def native(
         f"(ratio {figures['rss_mb_ratio']:.3f})",
         f"{figures['events']} events, {'the same' if figures['same'] else 'not the same'}; {told['rounds']} rounds",
     ]
-    _tell(told, json, lines)
+    tell(told, json, lines)
 
 
 @app.command("soak")

@@ -39,7 +39,7 @@ def quantize(
         reduce_range=True,
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
-        tensors_range=_tensors_data(ranges),
+        tensors_range=tensors_data(ranges),
         nodes_to_quantize=[],
         nodes_to_exclude=sorted(keep),
         op_types_to_quantize=sorted(ops),
@@ -57,6 +57,7 @@ def quantize(
     return onnx.ModelProto.FromString(made.SerializeToString())
 
 
-def _tensors_data(ranges: Ranges) -> TensorsData:
+def tensors_data(ranges: Ranges) -> TensorsData:
+    """Ranges as ONNX Runtime's quantizer takes them."""
     values = {t: (np.float32(low), np.float32(high)) for t, (low, high) in ranges.items()}
     return TensorsData(CalibrationMethod.MinMax, values)

@@ -47,7 +47,7 @@ def missing() -> str | None:
 
 def lower(graph: Exportable, precision: str, calibration: Calibration, keep: Collection[str] = ()) -> GraphDraft:
     """The graph as .tflite. ``int8-mixed`` is static convolutions with dynamic linear layers."""
-    model = _float_model(graph)
+    model = float_model(graph)
     kept, weights_only = graph.float_paths(keep), graph.weight_paths()
     treated = [
         (layer, how) for layer in model.layers if (how := _treatment(layer, precision, kept, weights_only)) is not None
@@ -79,7 +79,7 @@ def _treatment(
     return "weights" if usual is not None and in_float else usual
 
 
-def _float_model(graph: Exportable) -> "FloatModel":
+def float_model(graph: Exportable) -> "FloatModel":
     """The converted graph; remembered for each Exportable."""
     if graph not in _models:
         program = exported_program(graph)

@@ -68,6 +68,7 @@ class TargetGraph:
     open: Callable[[], Graph]  # what executes it here, to see what is left of its accuracy
     by: str  # what that is: "ONNX Runtime on this processor, a simulation", "HTP emulation"
     estimated_ms: float | None = None  # what the vendor's tool estimates; never measured
+    slow: bool = False  # seconds an answer: it is judged on few examples
 
 
 class Family(Protocol):

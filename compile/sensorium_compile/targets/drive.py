@@ -228,16 +228,17 @@ class Shop:
     def _judged(self, form: str, graphs: Mapping[str, TargetGraph]) -> TargetForm:
         key = tuple((digest_of(graph), graph.by) for graph in graphs.values())
         if key not in self._known:  # several boards take the same graphs
-            self._known[key] = self._judge(form, self._opened(graphs))
+            slow = any(graph.slow for graph in graphs.values())
+            self._known[key] = self._judge(form, self._opened(graphs), slow)
         parity, scores, verdict = self._known[key]
         whole = scores is None or self.bench.is_whole(scores)
         return TargetForm(form, graphs, verdict, parity, scores, whole)
 
-    def _judge(self, form: str, model: OpenedModel) -> tuple[Parity, Scores | None, Verdict]:
+    def _judge(self, form: str, model: OpenedModel, slow: bool) -> tuple[Parity, Scores | None, Verdict]:
         parity = check_parity(self.bench.eager, model, self.samples)
         scores, verdict = None, self._by_parity(parity)
         if self.material.data is not None:
-            scores, wanted = self.bench.scored(model)
+            scores, wanted = self.bench.scored(model, only_few=slow)
             gate = self.recipe.gate
             rules = Rules(gate.max_drop, min_agreement=gate.min_agreement)
             verdict = judge(Form(form, scores), Form("student", wanted), rules)

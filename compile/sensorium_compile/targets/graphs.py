@@ -1,7 +1,8 @@
 """What families share: a graph's inputs and outputs, how it is run here, and evidence of what was done to it."""
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import cast
 
@@ -65,3 +66,11 @@ def cosine(wanted: Array, given: Array) -> float:
 def version(package: str) -> str:
     """The version of a distribution that is installed."""
     return metadata.version(package)
+
+
+def decibels(wanted: Mapping[str, Mapping[str, Array]], given: Mapping[str, Mapping[str, Array]]) -> float:
+    """How far above the error the signal is, over all cases and outputs [dB]."""
+    pairs = [(wanted[case][name], given[case][name]) for case in wanted for name in wanted[case]]
+    signal = sum(float(np.square(a, dtype=np.float64).sum()) for a, _ in pairs)
+    error = sum(float(np.square(a.astype(np.float64) - b).sum()) for a, b in pairs)
+    return 10 * math.log10(signal / error) if error and signal else 999.0

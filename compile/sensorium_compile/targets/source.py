@@ -14,7 +14,7 @@ from sensorium_compile.draft import GraphDraft
 from sensorium_compile.stages import Stages, replace_file
 
 if TYPE_CHECKING:
-    from sensorium_compile.lower.calibration import Ranges
+    from sensorium_compile.lower.calibration import Calibration, Ranges
     from sensorium_compile.lower.candidates import Lowering
     from sensorium_compile.lower.exportable import Exportable
 
@@ -28,6 +28,7 @@ class Source:
     name: str
     model: onnx.ModelProto  # float32 of a learned model; of a ready part whatever ships
     paths: Mapping[str, str] = field(default_factory=dict)  # node -> the layer of the model that it comes from
+    calibration: "Calibration | None" = None  # for a family that needs ranges of more than layers; None: no int8
     ranges: "Ranges | None" = None  # of what goes in and out of layers, recorded for ONNX Runtime; None: no int8
     exportable: "Exportable | None" = None  # the PyTorch module, where there is one
     float_paths: tuple[str, ...] = ()  # layers that stay in float
@@ -59,6 +60,7 @@ def sources_of(lowering: "Lowering", stages: Stages) -> dict[str, Source]:
             name,
             model,
             paths,
+            calibration=lowering.calibration,
             ranges=lowering.calibration.ranges("onnxruntime", name, ranges),
             exportable=graph,
             float_paths=graph.float_paths(()),

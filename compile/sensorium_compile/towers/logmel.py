@@ -61,6 +61,8 @@ class Levelled(nn.Module):
     As the runtime's sound part does it: what a microphone's gain is tells nothing.
     """
 
+    float_only = True  # powers from 1e-12 to 1 fit into no 16 bits
+
     _BLOCK, _LEVEL, _QUIET = 1600, 0.1, 1e-6  # as in edge/sensorium/components/sound.py
 
     def forward(self, sound: Tensor) -> Tensor:

@@ -100,6 +100,7 @@ class MoonshineTower(Tower):
     def __init__(self, samples: int, options: MoonshineOptions) -> None:
         frames = frame_count(samples)
         super().__init__(options.tokens or frames, options.width or _WIDTH)
+        self.samples, self.heads = samples, _HEADS
         inner, mlp = narrowed_width(_INNER, options.inner), narrowed_width(_MLP, options.mlp)
         self.level = Levelled() if options.level == "loudest" else nn.Identity()
         self.waves = Waves()
