@@ -150,7 +150,7 @@ class Core:
     def next_check_ns(self, arrivals: Mapping[str, int]) -> int | None:
         """When the health of some modality may change by itself; None when nothing is awaited."""
         due = [
-            max(arrivals.get(name, 0), sense.opened_ns) + sense.stale_ns + 1
+            max(arrivals.get(name, 0), sense.last_ns, sense.opened_ns) + sense.stale_ns + 1
             for name, sense in self._senses.items()
             if sense.connected and sense.stale_ns and sense.health.present
         ]

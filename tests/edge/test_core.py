@@ -242,3 +242,19 @@ def test_any_steps_in_any_order_leave_every_tick_answered_the_same_way_twice(
             out.append(_percept(core.handle(Tick(now_ns), now_ns)))
         told.append([repr(effect) for effect in out if not isinstance(effect, np.ndarray)])
     assert told[0] == told[1]
+
+
+@given(st.integers(-300, 20), st.integers(0, 300))
+def test_a_look_at_health_when_it_is_due_is_not_due_again_at_once(ahead_ms: int, encoding_ms: int) -> None:
+    """A sample may be ahead of the clock by a little; else a session would spin, and one in virtual time for ever."""
+    core = Core(CoreSettings(("vision",)), None)
+    core.handle(SourceChanged("vision", "open", info=SourceInfo("a camera", 200 * NS_PER_MS)), 0)
+    arrived_ns = NS_PER_S
+    arrivals = {"vision": arrived_ns}
+    found_ns = arrived_ns + encoding_ms * NS_PER_MS
+    core.handle(Check(arrivals), arrived_ns)
+    core.handle(Finding("vision", arrived_ns + ahead_ms * NS_PER_MS), found_ns)
+    due_ns = core.next_check_ns(arrivals)
+    assert due_ns is not None
+    core.handle(Check(arrivals), due_ns)
+    assert core.next_check_ns(arrivals) is None
