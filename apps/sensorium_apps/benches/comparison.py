@@ -5,6 +5,7 @@ Writes the README's table between its marks and one picture; every figure in the
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,8 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = compare(asked.frames, asked.seconds, asked.rounds, _say)
     if asked.json is not None:
         asked.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    asked.readme.write_text(put(page, table(told)), encoding="utf-8")
     drawn(told, asked.picture)
+    link = os.path.relpath(asked.picture, asked.readme.parent)
+    made = f"{table(told)}\n\n![Ours and the peers, a panel for each figure]({link})"
+    asked.readme.write_text(put(page, made), encoding="utf-8")
     sys.stdout.write(table(told) + "\n")
 
 
