@@ -5,6 +5,7 @@ Writes the README's table between its marks and one picture; every figure in the
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,6 @@ from sensorium_apps.benches.machine import machine
 from sensorium_apps.benches.peers import PEERS, START_S, PeerError, Times, environments, interpreter
 from sensorium_apps.benches.sessions import LIMIT_S
 from sensorium_apps.benches.startup import probe
-from sensorium_apps.progress import progress_bar
 from sensorium_devices.isolate import Isolate
 
 WATCH_S = 11.0  # that a read which never returns is waited for: thirty times as long as ours takes
@@ -109,13 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     page = asked.readme.read_text(encoding="utf-8")
     put(page, "")  # a page without marks is told before the work, not after
-    with progress_bar("comparing") as progress:
-        told = compare(asked.frames, asked.seconds, asked.rounds, progress)
+    told = compare(asked.frames, asked.seconds, asked.rounds, _say)
     if asked.json is not None:
         asked.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    asked.readme.write_text(put(page, table(told)), encoding="utf-8")
     drawn(told, asked.picture)
+    link = os.path.relpath(asked.picture, asked.readme.parent)
+    made = f"{table(told)}\n\n![Ours and the peers, a panel for each figure]({link})"
+    asked.readme.write_text(put(page, made), encoding="utf-8")
     sys.stdout.write(table(told) + "\n")
+
+
+def _say(what: str, done: int, total: int) -> None:
+    """Twenty minutes into a log are to be followed, too."""
+    if done < total:
+        sys.stderr.write(f"{what} ({done + 1} of {total})\n")
 
 
 if __name__ == "__main__":

@@ -120,6 +120,8 @@ def drawn(told: dict[str, Any], path: Path) -> None:
 
 
 def _draw(place: "Axes", panel: Panel, bench: dict[str, Any]) -> None:
+    from matplotlib.ticker import NullFormatter
+
     named = [(OURS, bench), *((PEERS[name].title, one) for name, one in bench["peers"].items() if "figures" in one)]
     names, values = [name for name, _ in named], [one["figures"][panel.figure] for _, one in named]
     bars = place.barh(names, values, color=[OUR_COLOUR, *[PEER_COLOUR] * (len(names) - 1)])
@@ -130,6 +132,7 @@ def _draw(place: "Axes", panel: Panel, bench: dict[str, Any]) -> None:
     place.spines[["top", "right"]].set_visible(False)
     if panel.log:
         place.set_xscale("log")
+        place.xaxis.set_minor_formatter(NullFormatter())
         place.set_xlim(min(values) / 3, max(values) * 3)
     else:
         place.set_xlim(0, 1.15)

@@ -48,7 +48,7 @@ def native(runner: Path, bundle: Path, recording: Path, rounds: int, against: Pa
     """
     with RecordedSession(recording) as recorded:
         messages = b"".join(recorded.messages())
-    commands = {
+    commands: dict[str, tuple[Sequence[str | Path], bytes]] = {
         "python": ([sys.executable, "-c", _PYTHON, against or bundle, recording], b""),
         "native": ([runner, bundle], messages),
     }
