@@ -65,3 +65,13 @@ def test_an_operator_that_the_npu_lacks_refuses_the_model_before_the_work(family
 def test_a_shape_that_is_not_fixed_is_told(family: Family) -> None:
     with pytest.raises(CompileError, match="not fixed"):
         family.lower(residual(shape=("batch", 3, 8, 8)), CPU, "float32")
+
+
+def test_a_float16_form_answers_the_same_the_second_time(family: Family) -> None:
+    source = residual()
+    made, feeds = family.lower(source, NPU, "float16"), source.golden["example"]
+    graph = made.open()
+    first = graph.run(feeds)["tokens"]
+    assert graph.run(feeds)["tokens"].tolist() == first.tolist()
+    assert made.draft.answers is not None
+    assert made.draft.answers["example"]["tokens"].tolist() == first.tolist()
