@@ -4,8 +4,11 @@ import pytest
 from onnx import TensorProto, helper
 from tests.compile.residual import residual
 
+from sensorium.backends import open_graph
 from sensorium.bundle import status_of
+from sensorium.errors import BackendError
 from sensorium_compile.errors import CompileError
+from sensorium_compile.lower.candidates import entry_of
 from sensorium_compile.targets import Family, find_family
 from sensorium_compile.targets.graphs import cosine
 from sensorium_compile.targets.placing import check_worth
@@ -65,3 +68,20 @@ def test_an_operator_that_the_npu_lacks_refuses_the_model_before_the_work(family
 def test_a_shape_that_is_not_fixed_is_told(family: Family) -> None:
     with pytest.raises(CompileError, match="not fixed"):
         family.lower(residual(shape=("batch", 3, 8, 8)), CPU, "float32")
+
+
+def test_a_float16_form_answers_the_same_the_second_time(family: Family) -> None:
+    source = residual()
+    made, feeds = family.lower(source, NPU, "float16"), source.golden["example"]
+    graph = made.open()
+    first = graph.run(feeds)["tokens"]
+    assert graph.run(feeds)["tokens"].tolist() == first.tolist()
+    assert made.draft.answers is not None
+    assert made.draft.answers["example"]["tokens"].tolist() == first.tolist()
+
+
+def test_where_there_is_no_npu_it_is_said_what_to_do(family: Family) -> None:
+    draft = family.lower(residual(), NPU, "float16").draft
+    if not NPU.is_here:
+        with pytest.raises(BackendError, match=r"OpenVINO finds no NPU here, only .*--target intel-cpu"):
+            open_graph(entry_of("vision", draft), draft.model)
