@@ -15,8 +15,25 @@ namespace {
 constexpr int kRounds = 5'000;
 
 // What JSON is made of, and what a reader may stumble over.
-const std::vector<std::string> kTokens = {"{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1", "1e999", "0.5", "\\u0000",
-                                          "\\ud800", "\xff", "9223372036854775808", "-9223372036854775809", "../", "\"\""};
+const std::vector<std::string> kTokens = {"{",
+                                          "}",
+                                          "[",
+                                          "]",
+                                          "\"",
+                                          ":",
+                                          ",",
+                                          "null",
+                                          "true",
+                                          "-1",
+                                          "1e999",
+                                          "0.5",
+                                          "\\u0000",
+                                          "\\ud800",
+                                          "\xff",
+                                          "9223372036854775808",
+                                          "-9223372036854775809",
+                                          "../",
+                                          "\"\""};
 
 std::string mutated(std::string text, const std::string& other, std::mt19937& random) {
   const auto below = [&](std::size_t count) { return random() % std::max<std::size_t>(count, 1); };

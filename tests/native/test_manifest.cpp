@@ -14,7 +14,8 @@ Json sound() {
   return Json::parse(R"({"schema_version": 1, "name": "tiny", "target": "any",
     "parts": {"model": {"role": "model", "graphs": {"vision": {"file": "model/./vision.pte", "backend": "executorch",
       "inputs": [{"name": "sample", "dtype": "float32", "shape": [1, 3, 8, 8]}], "outputs": [], "precision": "int8"}}}},
-    "files": {"model/vision.pte": {"sha256": ")" + kHash + R"(", "size": 5}}, "tools": {"torch": "2"}, "notes": ["x"]})");
+    "files": {"model/vision.pte": {"sha256": ")" +
+                     kHash + R"(", "size": 5}}, "tools": {"torch": "2"}, "notes": ["x"]})");
 }
 
 std::string refusal(const Json& manifest) {

@@ -11,14 +11,16 @@ using sensorium::parse_sample;
 namespace {
 
 std::string packed(const std::string& header, const std::string& numbers = "") {
-  const std::uint32_t lengths[2] = {static_cast<std::uint32_t>(header.size()), static_cast<std::uint32_t>(numbers.size())};
+  const std::uint32_t lengths[2] = {static_cast<std::uint32_t>(header.size()),
+                                    static_cast<std::uint32_t>(numbers.size())};
   std::string made(sizeof lengths, '\0');
   std::memcpy(made.data(), lengths, sizeof lengths);
   return made + header + numbers;
 }
 
 void pieces_of_any_length_give_the_same_messages() {
-  const std::string bytes = packed(R"({"step": "Check"})") + packed(R"({"type": "line", "text": "hi"})", "12345") + packed("{}");
+  const std::string bytes =
+      packed(R"({"step": "Check"})") + packed(R"({"type": "line", "text": "hi"})", "12345") + packed("{}");
   for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
     Messages messages;
     std::vector<Message> got;
@@ -55,9 +57,11 @@ void a_sample_is_what_it_says() {
   CHECK(std::get<sensorium::Frame>(frame).picture->width == 2 && std::get<sensorium::Frame>(frame).captured_ns == 7);
   const float values[2] = {0.5F, -1.0F};
   const std::string numbers(reinterpret_cast<const char*>(values), sizeof values);
-  const auto sound = parse_sample({sensorium::Json::parse(R"({"type": "audio", "rate_hz": 16000, "captured_ns": 3})"), numbers}, 7);
+  const auto sound =
+      parse_sample({sensorium::Json::parse(R"({"type": "audio", "rate_hz": 16000, "captured_ns": 3})"), numbers}, 7);
   CHECK(std::get<sensorium::AudioChunk>(sound).samples[1] == -1.0F);
-  for (const char* shape : {"[1, 2]", "[1, 2, 4]", "[0, 2, 3]", "[-1, -2, 3]", "[4611686018427387904, 4, 3]", "[1, 1, 3]", "[1.5, 2, 3]", "7"})
+  for (const char* shape : {"[1, 2]", "[1, 2, 4]", "[0, 2, 3]", "[-1, -2, 3]", "[4611686018427387904, 4, 3]",
+                            "[1, 1, 3]", "[1.5, 2, 3]", "7"})
     CHECK(!refusal(std::string(R"({"type": "frame", "shape": )") + shape + "}", "abcdef").empty());
   CHECK(contains(refusal(R"({"type": "audio", "rate_hz": 0})", numbers), "rate_hz is a whole number from 1"));
   CHECK(contains(refusal(R"({"type": "audio", "rate_hz": 16000})", "abc"), "float32"));

@@ -60,8 +60,8 @@ sensorium_session* sensorium_open(const char* bundle, const sensorium_options* o
   return guarded(static_cast<sensorium_session*>(nullptr), [&] {
     if (bundle == nullptr) throw Error("the bundle's path is NULL; give a folder");
     std::vector<std::string> look_for;
-    for (const char* const* text = options != nullptr ? options->look_for : nullptr; text != nullptr && *text != nullptr;
-         ++text)
+    for (const char* const* text = options != nullptr ? options->look_for : nullptr;
+         text != nullptr && *text != nullptr; ++text)
       look_for.emplace_back(*text);
     const int threads = options != nullptr ? options->threads : 1;
     if (threads != 0 && threads != 1) throw Error("threads is 1 (the caller's) or 0 (one for each core)");

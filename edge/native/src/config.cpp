@@ -75,9 +75,7 @@ bool operator==(const ImageInput& a, const ImageInput& b) {
          std::tie(b.height, b.width, b.crop, b.frames, b.frame_period_ms);
 }
 
-bool operator==(const SoundInput& a, const SoundInput& b) {
-  return a.samples == b.samples && a.always == b.always;
-}
+bool operator==(const SoundInput& a, const SoundInput& b) { return a.samples == b.samples && a.always == b.always; }
 
 double ModelConfig::temperature_of(const std::vector<std::string>& present) const {
   const auto found = temperature.find(subset_name(present));

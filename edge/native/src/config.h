@@ -25,11 +25,11 @@ bool operator==(const ImageInput& a, const ImageInput& b);
 bool operator==(const SoundInput& a, const SoundInput& b);
 
 struct ModelConfig {
-  Named<InputSpec> modalities;                    // in the order of presence
-  std::vector<std::string> heads;                 // the first is told
-  std::vector<std::string> labels;                // of the first head
-  std::map<std::string, double> temperature;      // by subset; divides its logits
-  std::map<std::string, double> lasts_s;          // by modality
+  Named<InputSpec> modalities;                // in the order of presence
+  std::vector<std::string> heads;             // the first is told
+  std::vector<std::string> labels;            // of the first head
+  std::map<std::string, double> temperature;  // by subset; divides its logits
+  std::map<std::string, double> lasts_s;      // by modality
 
   double temperature_of(const std::vector<std::string>& present) const;
   Ns lasts_ns(const std::string& modality) const;

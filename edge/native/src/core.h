@@ -47,8 +47,8 @@ class Core {
     Ns stale_ns = 0;
     Ns opened_ns = 0;
     Ns last_ns = 0;
-    Fault fault;       // of what is in the samples
-    Fault rate_fault;  // of how they come
+    Fault fault;                               // of what is in the samples
+    Fault rate_fault;                          // of how they come
     std::map<std::string, Evidence> evidence;  // by sense
     std::map<std::string, Ns> failures;        // reason -> when it was last told
     Ns behind_ns = 0;

@@ -49,8 +49,7 @@ Finding Lines::encode(const Sample& sample) {
   Finding found;
   found.modality = modality_;
   found.captured_ns = line->captured_ns;
-  if (start != std::string::npos)
-    found.text = line->text.substr(start, line->text.find_last_not_of(blank) + 1 - start);
+  if (start != std::string::npos) found.text = line->text.substr(start, line->text.find_last_not_of(blank) + 1 - start);
   return found;
 }
 

@@ -58,7 +58,8 @@ std::string candidate(const Candidate& own) {
 
 std::string rounded(double value, int digits) {
   std::array<char, 400> buffer{};  // the largest double has 309 digits before the point
-  std::string text(buffer.data(), static_cast<std::size_t>(std::snprintf(buffer.data(), buffer.size(), "%.*f", digits, value)));
+  std::string text(buffer.data(),
+                   static_cast<std::size_t>(std::snprintf(buffer.data(), buffer.size(), "%.*f", digits, value)));
   while (text.back() == '0' && text[text.size() - 2] != '.') text.pop_back();
   return text;
 }

@@ -1,5 +1,5 @@
-// Learned fusion, as edge/sensorium/learned/fusion.py has it: tokens of whatever senses are fresh through one graph, and
-// what each of them changed.
+// Learned fusion, as edge/sensorium/learned/fusion.py has it: tokens of whatever senses are fresh through one graph,
+// and what each of them changed.
 #pragma once
 
 #include "config.h"

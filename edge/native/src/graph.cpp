@@ -19,7 +19,8 @@ thread_local std::string last_complaint;  // of ExecuTorch, which says more than
 // ExecuTorch logs to the standard error output; here it tells who asked, and only what went wrong.
 void keep_complaint(et_timestamp_t, et_pal_log_level_t level, const char*, const char*, std::size_t,
                     const char* message, std::size_t length) {
-  if (level == et_pal_log_level_t::kError || level == et_pal_log_level_t::kFatal) last_complaint.assign(message, length);
+  if (level == et_pal_log_level_t::kError || level == et_pal_log_level_t::kFatal)
+    last_complaint.assign(message, length);
 }
 
 std::string why(et::runtime::Error error) {
@@ -50,8 +51,8 @@ void check_specs(const std::string& name, const std::vector<TensorSpec>& specs) 
 // Raises where the program's tensors are not those of the manifest.
 template <typename Meta>
 void check_tensor(const std::string& name, const TensorSpec& spec, const Meta& meta) {
-  bool same = meta.ok() && meta->scalar_type() == et::aten::ScalarType::Float &&
-              meta->sizes().size() == spec.shape.size();
+  bool same =
+      meta.ok() && meta->scalar_type() == et::aten::ScalarType::Float && meta->sizes().size() == spec.shape.size();
   for (std::size_t i = 0; same && i < spec.shape.size(); ++i) same = meta->sizes()[i] == spec.shape[i];
   if (!same) throw BackendError(name + ": " + spec.name + " is not what the manifest says; compile the bundle again");
 }
@@ -72,8 +73,7 @@ Graph::Graph(const Bundle& bundle, const std::string& name, const GraphEntry& en
   check_specs(name, outputs_);
   program_ = std::make_unique<Program>(bundle.locate(form.file));
   const et::runtime::Error loaded = program_->module.load_forward();
-  if (loaded != et::runtime::Error::Ok)
-    throw BackendError(form.file + ": executorch refuses it: " + why(loaded));
+  if (loaded != et::runtime::Error::Ok) throw BackendError(form.file + ": executorch refuses it: " + why(loaded));
   const auto meta = program_->module.method_meta("forward");
   if (!meta.ok() || meta->num_inputs() != inputs_.size() || meta->num_outputs() != outputs_.size())
     throw BackendError(form.file + " does not take and give what the manifest says; compile the bundle again");

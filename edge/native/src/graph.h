@@ -1,4 +1,5 @@
-// One graph that ExecuTorch executes (XNNPACK delegate): https://docs.pytorch.org/executorch/stable/extension-module.html
+// One graph that ExecuTorch executes (XNNPACK delegate):
+// https://docs.pytorch.org/executorch/stable/extension-module.html
 #pragma once
 
 #include <memory>

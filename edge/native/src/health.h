@@ -59,7 +59,9 @@ class PictureHealth {
 
 class SoundHealth {
  public:
-  const Fault& step(const std::vector<float>& samples, Ns at_ns) { return hysteresis_.step(sound_fault(samples), at_ns); }
+  const Fault& step(const std::vector<float>& samples, Ns at_ns) {
+    return hysteresis_.step(sound_fault(samples), at_ns);
+  }
 
  private:
   Hysteresis hysteresis_{500 * kNsPerMs, 100 * kNsPerMs};

@@ -33,7 +33,7 @@ class Fields {
   bool flag_or(const char* name, bool fallback) const;
   std::int64_t integer(const char* name, std::int64_t least, std::int64_t most) const;
   std::int64_t integer_or(const char* name, std::int64_t least, std::int64_t most, std::int64_t fallback) const;
-  double number_or(const char* name, double fallback) const;  // finite
+  double number_or(const char* name, double fallback) const;   // finite
   std::optional<double> maybe_number(const char* name) const;  // absent and null: none
   std::vector<std::string> texts(const char* name) const;
   // An object's keys and values, in order; `{}` where it is absent.

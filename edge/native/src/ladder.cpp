@@ -33,8 +33,8 @@ constexpr std::array<Measure, 6> kMeasures = {{
 
 // The readings in the form of limits: what does not matter is none.
 Limits values_of(const Readings& own) {
-  return {own.late_ms,        own.behind_ms, own.temperature_c,
-          own.memory_free_mb, own.on_mains ? std::nullopt : own.battery, own.failures};
+  return {own.late_ms, own.behind_ms, own.temperature_c, own.memory_free_mb, own.on_mains ? std::nullopt : own.battery,
+          own.failures};
 }
 
 std::string format(const char* how, double value) {
@@ -79,9 +79,9 @@ Limits limits(const Json& value, const std::string& where) {
 }
 
 Rung rung(const Json& value, const std::string& where) {
-  const Fields fields(value, where,
-                      {"name", "vision_period_ms", "variant", "language_model", "speech_sentences", "enter", "leave",
-                       "stay_s"});
+  const Fields fields(
+      value, where,
+      {"name", "vision_period_ms", "variant", "language_model", "speech_sentences", "enter", "leave", "stay_s"});
   Rung own;
   own.name = fields.text("name");
   own.vision_period_ms = fields.number_or("vision_period_ms", 0);
@@ -91,7 +91,8 @@ Rung rung(const Json& value, const std::string& where) {
   own.enter = limits(fields.object_or_empty("enter"), fields.path("enter"));
   own.leave = limits(fields.object_or_empty("leave"), fields.path("leave"));
   own.stay_s = fields.number_or("stay_s", 5);
-  const bool in_range = own.vision_period_ms >= 0 && own.vision_period_ms <= 1e9 && own.stay_s >= 1 && own.stay_s <= 1e6;
+  const bool in_range =
+      own.vision_period_ms >= 0 && own.vision_period_ms <= 1e9 && own.stay_s >= 1 && own.stay_s <= 1e6;
   if (own.name.empty() || !in_range) throw Error(where + " has a name, a vision_period_ms from 0 and a stay_s from 1");
   return own;
 }
@@ -116,12 +117,16 @@ Standing step(const Ladder& rungs, const Standing& standing, const Readings& rea
   if (standing.level + 1 < rungs.size()) cause = cause_of(values, rungs[standing.level + 1].enter);
   if (cause && stayed_ns >= own.stay_ns()) {
     const bool soon = standing.climbed && stayed_ns < kRelapse * own.stay_ns();
-    return {standing.level + 1, now_ns, *cause, false, std::nullopt,
+    return {standing.level + 1,
+            now_ns,
+            *cause,
+            false,
+            std::nullopt,
             soon ? std::min(standing.relapses + 1, kDoublings) : 0};
   }
   if (!cause && good_ns && now_ns - *good_ns >= (own.stay_ns() << standing.relapses))
-    return {standing.level - 1, now_ns, "good again: " + told(values, own.leave), true, std::nullopt,
-            standing.relapses};
+    return {standing.level - 1, now_ns,           "good again: " + told(values, own.leave), true,
+            std::nullopt,       standing.relapses};
   Standing same = standing;
   same.good_ns = good_ns;
   return same;

@@ -71,13 +71,20 @@ Options parse(const std::vector<std::string>& given) {
       if (i + 1 == given.size()) throw Error(name + " needs a value; --help shows them");
       return given[++i];
     };
-    if (name == "--listen") options.port = static_cast<int>(number(name, value(), 0, 65535));
-    else if (name == "--look-for") options.look_for = split(value());
-    else if (name == "--tick-ms") options.tick_ns = number(name, value(), 10, 60'000) * kNsPerMs;
-    else if (name == "--threads") options.threads = static_cast<int>(number(name, value(), 0, 1));
-    else if (name.size() > 1 && name[0] == '-') throw Error("no option " + name + "; --help shows them");
-    else if (options.bundle.empty()) options.bundle = name;
-    else throw Error("one bundle is run at a time; given " + options.bundle + " and " + name);
+    if (name == "--listen")
+      options.port = static_cast<int>(number(name, value(), 0, 65535));
+    else if (name == "--look-for")
+      options.look_for = split(value());
+    else if (name == "--tick-ms")
+      options.tick_ns = number(name, value(), 10, 60'000) * kNsPerMs;
+    else if (name == "--threads")
+      options.threads = static_cast<int>(number(name, value(), 0, 1));
+    else if (name.size() > 1 && name[0] == '-')
+      throw Error("no option " + name + "; --help shows them");
+    else if (options.bundle.empty())
+      options.bundle = name;
+    else
+      throw Error("one bundle is run at a time; given " + options.bundle + " and " + name);
   }
   if (options.bundle.empty()) throw Error("which bundle? Give its folder; --help shows more");
   return options;

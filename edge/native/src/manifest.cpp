@@ -23,7 +23,8 @@ std::string inner_path(const std::string& path, const std::string& where) {
     start = stop + 1;
   }
   if (!inside || plain.empty())
-    throw Error(where + ": path " + in_quotes(path) + " leaves the bundle's folder; allowed: relative paths without '..'");
+    throw Error(where + ": path " + in_quotes(path) +
+                " leaves the bundle's folder; allowed: relative paths without '..'");
   return plain;
 }
 
@@ -105,8 +106,8 @@ Manifest parse_manifest(std::string_view bytes) {
   as_object(raw, where);
   const std::int64_t version = Fields(raw, where).integer("schema_version", 0, INT64_MAX);
   if (version > kSchemaVersion)
-    throw Error("schema " + std::to_string(version) + ", this Sensorium reads up to " +
-                std::to_string(kSchemaVersion) + "; upgrade Sensorium");
+    throw Error("schema " + std::to_string(version) + ", this Sensorium reads up to " + std::to_string(kSchemaVersion) +
+                "; upgrade Sensorium");
   const Fields fields(raw, where, {"schema_version", "name", "target", "parts", "files", "tools", "notes"});
   Manifest manifest;
   manifest.name = fields.text("name");

@@ -21,7 +21,8 @@ Frame frame(const Fields& fields, const std::string& numbers) {
     return whole ? shape[axis].get<std::int64_t>() : 0;
   };
   const bool fits = shape.size() == 3 && size(2) == 3 && size(0) > 0 && size(1) > 0 && size(0) <= kMaxPixels &&
-                    size(1) <= kMaxPixels / size(0) && numbers.size() == static_cast<std::size_t>(size(0) * size(1) * 3);
+                    size(1) <= kMaxPixels / size(0) &&
+                    numbers.size() == static_cast<std::size_t>(size(0) * size(1) * 3);
   if (!fits)
     throw SampleError("a frame is uint8 (height, width, 3) RGB of at most 64,000,000 pixels; given " + shape.dump() +
                       " and " + std::to_string(numbers.size()) + " bytes");
@@ -35,7 +36,8 @@ Frame frame(const Fields& fields, const std::string& numbers) {
 AudioChunk audio(const Fields& fields, const std::string& numbers) {
   AudioChunk chunk;
   if (numbers.empty() || numbers.size() % sizeof(float) != 0)
-    throw SampleError("an audio chunk is float32 (n,), one channel; given " + std::to_string(numbers.size()) + " bytes");
+    throw SampleError("an audio chunk is float32 (n,), one channel; given " + std::to_string(numbers.size()) +
+                      " bytes");
   chunk.samples.resize(numbers.size() / sizeof(float));
   std::memcpy(chunk.samples.data(), numbers.data(), numbers.size());
   chunk.rate_hz = fields.integer("rate_hz", 1, 1'000'000);
@@ -93,11 +95,16 @@ SourceChanged parse_source_changed(const Json& header) {
   SourceChanged change;
   change.modality = fields.text("modality");
   const std::string state = fields.text("state");
-  if (state == "open") change.state = SourceChanged::State::open;
-  else if (state == "lost") change.state = SourceChanged::State::lost;
-  else if (state == "ended") change.state = SourceChanged::State::ended;
-  else if (state == "faulty") change.state = SourceChanged::State::faulty;
-  else throw Error(fields.path("state") + " is open, lost, ended or faulty; given " + state);
+  if (state == "open")
+    change.state = SourceChanged::State::open;
+  else if (state == "lost")
+    change.state = SourceChanged::State::lost;
+  else if (state == "ended")
+    change.state = SourceChanged::State::ended;
+  else if (state == "faulty")
+    change.state = SourceChanged::State::faulty;
+  else
+    throw Error(fields.path("state") + " is open, lost, ended or faulty; given " + state);
   change.reason = fields.text_or("reason", "");
   if (fields.has("info") && !fields.at("info").is_null())
     change.period_ns = Fields(fields.at("info"), fields.path("info")).integer("period_ns", 0, kEver / 8);

@@ -49,8 +49,6 @@ inline bool all_finite(const std::vector<float>& values) {
 }
 
 // Division that rounds down, as Python's // does; the divisor is positive.
-inline std::int64_t floor_div(std::int64_t value, std::int64_t by) {
-  return value / by - (value % by < 0 ? 1 : 0);
-}
+inline std::int64_t floor_div(std::int64_t value, std::int64_t by) { return value / by - (value % by < 0 ? 1 : 0); }
 
 }  // namespace sensorium

@@ -43,7 +43,8 @@ class Assembly {
   void check_roles() const {
     for (const auto& [name, part] : bundle_.manifest().parts)
       if (std::find(kRoles.begin(), kRoles.end(), part.role) == kRoles.end())
-        throw Error("part " + name + " is a " + part.role + "; the native runner runs a model with its variants, "
+        throw Error("part " + name + " is a " + part.role +
+                    "; the native runner runs a model with its variants, "
                     "ladder and voice activity, Python's runs all");
   }
 
@@ -69,7 +70,8 @@ class Assembly {
       for (const auto& [modality, spec] : own.modalities) {
         const InputSpec* usual = find(model.modalities, modality);
         if (usual == nullptr || usual->index() != spec.index())
-          throw Error("part " + name + ": " + modality + " is no smaller form of the model's; compile the bundle again");
+          throw Error("part " + name + ": " + modality +
+                      " is no smaller form of the model's; compile the bundle again");
         if (!(spec == *usual)) made[modality][variant] = tower(name, *part, own, modality);
       }
       parts_.variants.push_back(variant);

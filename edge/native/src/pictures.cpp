@@ -5,8 +5,8 @@
 namespace sensorium {
 namespace {
 
-constexpr Ns kLookNs = 100 * kNsPerMs;         // ten looks a second
-constexpr Ns kLookAgainNs = 2000 * kNsPerMs;   // even where nothing changes
+constexpr Ns kLookNs = 100 * kNsPerMs;        // ten looks a second
+constexpr Ns kLookAgainNs = 2000 * kNsPerMs;  // even where nothing changes
 
 }  // namespace
 
@@ -56,8 +56,8 @@ bool Pictures::keep(Ns at_ns, const PicturePtr& image) {
   if (!frames_.empty() && wanted > 1) {
     const double period_ns = spec().frame_period_ms * kNsPerMs;
     const auto since_ns = static_cast<double>(at_ns - frames_.back().first);
-    if (since_ns < 0.9 * period_ns) return false;       // cameras tremble
-    if (since_ns > 3 * period_ns) frames_.clear();      // no clip goes on over a gap
+    if (since_ns < 0.9 * period_ns) return false;   // cameras tremble
+    if (since_ns > 3 * period_ns) frames_.clear();  // no clip goes on over a gap
   }
   frames_.emplace_back(at_ns, prepare_image(image, spec()));
   if (frames_.size() > wanted) frames_.pop_front();

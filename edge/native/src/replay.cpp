@@ -57,7 +57,8 @@ Events Replay::handle(const Message& message) {
       throw Error("the recording has " + modality_of(message) + " samples, the bundle no encoder for them");
     return core_->find(encoder->second->attempt(parse_sample(message, now_ns), step.text_or("variant", "")), now_ns);
   }
-  if (kind == "Done" || kind == "Spoke") return {};  // answers and speech, which this runner has not; no percept has them
+  if (kind == "Done" || kind == "Spoke")
+    return {};  // answers and speech, which this runner has not; no percept has them
   throw Error("the recording has a step '" + kind +
               "'; known: Check, Done, Finding, Measured, SourceChanged, Spoke, Tick");
 }

@@ -1,4 +1,5 @@
-// Replaying a recording, as edge/sensorium/replay.py does: the same steps through the same core give the same decisions.
+// Replaying a recording, as edge/sensorium/replay.py does: the same steps through the same core give the same
+// decisions.
 #pragma once
 
 #include "messages.h"

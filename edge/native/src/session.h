@@ -11,8 +11,8 @@ class Session {
   Session(const Bundle& bundle, std::vector<std::string> look_for, int threads);
 
   void connect(const SourceChanged& change, Ns now_ns);
-  // Takes a sample in that arrived at `now_ns`; one of a modality that was not opened opens it. `after_ns` tells the time
-  // once it was encoded. Raises Error where nothing takes that modality.
+  // Takes a sample in that arrived at `now_ns`; one of a modality that was not opened opens it. `after_ns` tells the
+  // time once it was encoded. Raises Error where nothing takes that modality.
   template <typename Clock>
   void push(const std::string& modality, const Sample& sample, Ns now_ns, Clock after_ns) {
     if (const std::optional<Finding> found = look(modality, sample, now_ns)) tell(core_->find(*found, after_ns()));

@@ -157,8 +157,8 @@ Floats Sounds::window(std::int64_t start, std::int64_t end) const {
   const std::int64_t size = spec().samples, first = first_kept();
   const Floats sound = kept_sound();
   if (end - start >= size)
-    return prepare_sound(Floats(sound.begin() + std::max<std::int64_t>(0, start - first), sound.begin() + (end - first)),
-                         spec());
+    return prepare_sound(
+        Floats(sound.begin() + std::max<std::int64_t>(0, start - first), sound.begin() + (end - first)), spec());
   const std::int64_t left = floor_div(start + end - size, 2);
   const std::int64_t begin = std::max({left, told_end_, first}), stop = std::min(left + size, gate_.heard());
   Floats made(static_cast<std::size_t>(size), 0.0F);
@@ -173,8 +173,6 @@ Floats Sounds::kept_sound() const {
   return made;
 }
 
-std::int64_t Sounds::first_kept() const {
-  return gate_.heard() - static_cast<std::int64_t>(kept_.size()) * kChunk;
-}
+std::int64_t Sounds::first_kept() const { return gate_.heard() - static_cast<std::int64_t>(kept_.size()) * kChunk; }
 
 }  // namespace sensorium

@@ -11,7 +11,7 @@ namespace {
 constexpr double kOpenDb = 8.0, kCloseDb = 5.0, kFloorShare = 0.2;  // loudness.py's
 constexpr std::size_t kFloorChunks = 94, kSeedChunks = 4;
 constexpr double kOnset = 0.5, kOffset = 0.35;  // Silero's own
-constexpr std::size_t kContext = 64;  // samples of the chunk before that the model sees again
+constexpr std::size_t kContext = 64;            // samples of the chunk before that the model sees again
 constexpr std::size_t kState = 256;
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace sensorium {
 
 constexpr std::int64_t kRateHz = 16'000;
-constexpr std::int64_t kChunk = 512;  // 32 ms: the only size the voice detector takes at 16 kHz
+constexpr std::int64_t kChunk = 512;     // 32 ms: the only size the voice detector takes at 16 kHz
 constexpr double kQuietestDbfs = -55.0;  // below this nothing counts
 
 // Root mean square without its offset [dB of full scale]; -120 for digital silence.
@@ -56,8 +56,8 @@ struct SpeechEnds {
 // Speech under way.
 struct Stretch {
   std::int64_t start = 0;
-  bool sure = false;  // long enough to count
-  std::optional<std::int64_t> quiet;  // where the pause under way began
+  bool sure = false;                                          // long enough to count
+  std::optional<std::int64_t> quiet;                          // where the pause under way began
   std::vector<std::pair<std::int64_t, std::int64_t>> pauses;  // earlier ones, from and to
 };
 

@@ -10,9 +10,9 @@ static int fail(void) {
   return 1;
 }
 
-int main(int count, char **given) {
+int main(int count, char** given) {
   if (count != 2) return 2;
-  sensorium_session *session = sensorium_open(given[1], NULL);
+  sensorium_session* session = sensorium_open(given[1], NULL);
   if (session == NULL) return fail();
   static uint8_t rgb[WIDTH * HEIGHT * 3];
   static float sound[RATE_HZ];
@@ -22,7 +22,7 @@ int main(int count, char **given) {
   if (sensorium_push_frame(session, rgb, WIDTH, HEIGHT, 0, sensorium_now_ns()) != 0) return fail();
   if (sensorium_push_audio(session, sound, RATE_HZ, sensorium_now_ns() - 1000000000) != 0) return fail();
   if (sensorium_push_frame(session, rgb, -1, HEIGHT, 0, 0) == 0) return 3;
-  const char *told = sensorium_tick(session);
+  const char* told = sensorium_tick(session);
   if (told == NULL) return fail();
   puts(told);
   sensorium_disconnect(session, "vision", "unplugged");
