@@ -88,6 +88,8 @@ def _graph(bundle: "Bundle", graph: "GraphEntry") -> dict[str, Any]:
     file = bundle.manifest.files[graph.file]
     return {
         "file": graph.file,
+        "status": graph.status,
+        "evidence": [one.model_dump() for one in graph.evidence],
         "backend": graph.backend,
         "precision": graph.precision,
         "size_bytes": file.size,

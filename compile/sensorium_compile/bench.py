@@ -108,6 +108,11 @@ class Bench:
             return scores, wanted
         return self._scores(form, self.material.data.test), self.student
 
+    def is_whole(self, scores: Scores) -> bool:
+        """Whether these are of all held-out examples, and not of the few."""
+        assert self.student is not None
+        return all(len(scores[name].values) == len(own.values) for name, own in self.student.items())
+
     def few_scores(self, form: OpenedModel) -> Scores:
         """What a form answers to the few; ``few_wanted`` is what the student in float does."""
         return self._scores(form, self.few)

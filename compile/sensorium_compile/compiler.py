@@ -98,7 +98,8 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         shipped = replace(shipped, graphs={n: proved(n, graph, target) for n, graph in shipped.graphs.items()})
         pack(recipe.name, job.target, {**parts_of(outcome, shipped, own), **ready}, bundle)
         rows = [(variant.name, variant.judged) for variant in own]
-        write_report(report_of(outcome, tried.judged, one, front, time.monotonic() - began, rows), bundle)
+        took = time.monotonic() - began
+        write_report(report_of(outcome, tried.judged, one, front, took, rows, shipped.graphs), bundle)
     pareto.save(folder / CHOICES, choices)
     if material.data is not None:
         smaller = [variant.judged for own in variants.values() for variant in own]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sensorium.bundle import Origin
+from sensorium.bundle import Origin, status_of
 from sensorium.learned.config import VOCABULARY, ModelConfig
 from sensorium_compile.checkpoint import AUGMENTED, WEIGHTS, FormRecord, Record, Row, weight_files
 from sensorium_compile.draft import GraphDraft, PartDraft
@@ -16,7 +16,7 @@ from sensorium_compile.lower.candidates import Candidate
 from sensorium_compile.material import Material, seeds
 from sensorium_compile.pipeline import Job
 from sensorium_compile.recipe import ModelRecipe
-from sensorium_compile.report import Block, CandidateRow, DataRow, Report, StageFigures, StageRow, SubsetRow
+from sensorium_compile.report import Block, CandidateRow, DataRow, GraphRow, Report, StageFigures, StageRow, SubsetRow
 from sensorium_compile.report.schema import shipped_figures
 from sensorium_compile.stages import tool_versions
 from sensorium_compile.verify.gate import Scores, SubsetFigures, Verdict, figures
@@ -119,8 +119,9 @@ def report_of(
     front: set[str],
     seconds: float,
     variants: Sequence[tuple[str, Judged]] = (),
+    proved: Mapping[str, GraphDraft] = {},
 ) -> Report:
-    """The report of one bundle; ``variants`` are those of what it ships, by name."""
+    """The report of one bundle; ``variants`` and ``proved`` are variants and graphs of what it ships, by name."""
     times, recipe = outcome.times, outcome.recipe
     teacher, student = _teacher_figures(outcome), _student_figures(outcome)
     shipped = StageFigures(
@@ -153,6 +154,7 @@ def report_of(
                 "compile_s": seconds,
             },
             **told,
+            "graphs": tuple(graph_row(name, draft) for name, draft in proved.items()),
             "candidates": (
                 *(_row(one, front, chosen) for one in judged),
                 *(_row(one, front, chosen, variant=name) for name, one in variants),
@@ -168,6 +170,11 @@ def report_of(
             "notes": tuple(notes),
         }
     )
+
+
+def graph_row(name: str, draft: GraphDraft) -> GraphRow:
+    """How far a graph got."""
+    return GraphRow(graph=name, precision=draft.precision, status=status_of(draft.evidence), evidence=draft.evidence)
 
 
 def record_of(outcome: Outcome, judged: Sequence[Judged], temperature: Mapping[str, float]) -> Record:

@@ -62,16 +62,24 @@ def _tables(told: dict[str, Any]) -> "Iterator[Table]":
 def _graphs(parts: dict[str, Any]) -> "Table":
     from sensorium_apps.tables import mb, table
 
-    made = table("part", "role", "graph", "backend", "precision", "MB", "sha256", title="parts", right=(5,))
+    made = table("part", "role", "graph", "backend", "precision", "status", "MB", "sha256", title="parts", right=(6,))
     for name, part in parts.items():
         rows = [
-            (graph, one["backend"], one["precision"], mb(one["size_bytes"]), one["sha256"][:SHA_SHOWN])
+            (
+                graph,
+                one["backend"],
+                one["precision"],
+                one["status"] or "",
+                mb(one["size_bytes"]),
+                one["sha256"][:SHA_SHOWN],
+            )
             for graph, one in part["graphs"].items()
         ]
         rows += [
-            (file, "file", "", mb(one["size_bytes"]), one["sha256"][:SHA_SHOWN]) for file, one in part["files"].items()
+            (file, "file", "", "", mb(one["size_bytes"]), one["sha256"][:SHA_SHOWN])
+            for file, one in part["files"].items()
         ]
-        for i, row in enumerate(rows or [("", "", "", "", "")]):
+        for i, row in enumerate(rows or [("", "", "", "", "", "")]):
             made.add_row(name if i == 0 else "", part["role"] if i == 0 else "", *row)
     return made
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from sensorium.bundle import Origin
+from sensorium.bundle import Evidence, Origin, Stage
 from sensorium_compile.errors import CompileError
 from sensorium_compile.verify.gate import Form, Scores, Shift, SubsetFigures, Verdict, contribution_shift, figures
 
@@ -140,6 +140,20 @@ class CandidateRow(_Row):
         return min(self.subsets.items(), key=lambda item: item[1].accuracy, default=None)
 
 
+class GraphRow(_Row):
+    """How far one graph got on its way to the target, what proves it, and where its operators run."""
+
+    graph: str
+    precision: str
+    status: Stage | None
+    evidence: tuple[Evidence, ...]
+    operators: Count | None = None
+    on_accelerator: Count | None = None
+    predicted: bool = False  # whether the two are a prediction, because no tool was run
+    fell_back: tuple[str, ...] = ()  # operator, layer, why, what to change
+    cost: str = ""  # of that
+
+
 class Contribution(_Row):
     """How much a sense moves answers: mean absolute log-odds when it is left out."""
 
@@ -208,6 +222,7 @@ class Report(_Row):
     ece: dict[str, float] = {}  # of what ships, by subset
     agreement: dict[str, float] = {}  # of what ships with the float student, by subset
     contribution_shift: dict[str, Contribution] = {}  # by sense
+    graphs: tuple[GraphRow, ...] = ()  # of what ships
     candidates: tuple[CandidateRow, ...] = ()
     blocks: tuple[Block, ...] = ()
     stages: tuple[StageRow, ...] = ()

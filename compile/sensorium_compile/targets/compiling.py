@@ -1,8 +1,7 @@
 """One recipe for several targets: every bundle that can be made, and a row of the table for each target."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +12,10 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
 from sensorium_compile.pipeline import Budget, Job, compile_model
 from sensorium_compile.recipe import ModelRecipe, Progress, Recipe, parse_recipe
-from sensorium_compile.report.schema import JSON_NAME, parse_report
+from sensorium_compile.report import JSON_NAME, Report, parse_report, write_report
 from sensorium_compile.stages import Stages
 from sensorium_compile.targets import PROCESSORS, find_family
-from sensorium_compile.targets.parts import build, compile_parts
+from sensorium_compile.targets.parts import build, compile_parts, parts_report
 from sensorium_compile.targets.processor import proved
 from sensorium_compile.targets.table import TargetRow, bundle_row, parts_row, row_of
 from sensorium_compile.zoo import Weights
@@ -25,7 +24,14 @@ from sensorium_devices.targets import Target
 if TYPE_CHECKING:  # PyTorch; ready parts need none
     from sensorium_compile.targets.drive import Shop
 
-TABLE = "targets.json"  # beside a bundle's manifest: what the table says of it
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """A target's row, and the bundle, whose parts are none where nothing may ship."""
+
+    row: TargetRow
+    parts: dict[str, PartDraft]
+    report: Report
 
 
 @dataclass
@@ -49,28 +55,31 @@ class Compiling:
             raise CompileError(f"give a folder as --out for {target}, not {out.name}")
         if target.family in PROCESSORS and find_family(target.family) is None:
             return self._by_backends(recipe, target, out)
-        row, parts = self._parts_for(target) if isinstance(recipe, Recipe) else self._model_for(recipe, target)
-        if parts:
-            pack(recipe.name, str(target), parts, out, target.host)
-            (out / TABLE).write_text(json.dumps(asdict(row), indent=1) + "\n", encoding="utf-8")
-        return row
+        made = self._parts_for(target) if isinstance(recipe, Recipe) else self._model_for(recipe, target)
+        if made.parts:
+            pack(recipe.name, str(target), made.parts, out, target.host)
+            write_report(made.report, out)
+        return made.row
 
-    def _parts_for(self, target: Target) -> tuple[TargetRow, dict[str, PartDraft]]:
+    def _parts_for(self, target: Target) -> "_Made":
         outcome = compile_parts(self._parts, target, self.progress)
-        return parts_row(outcome), dict(outcome.parts) if outcome.lowered else {}
+        report = parts_report(self.job.where, outcome)
+        return _Made(parts_row(outcome), dict(outcome.parts) if outcome.lowered else {}, report)
 
-    def _model_for(self, recipe: ModelRecipe, target: Target) -> tuple[TargetRow, dict[str, PartDraft]]:
+    def _model_for(self, recipe: ModelRecipe, target: Target) -> "_Made":
         from sensorium_compile.compiler import PART, ready_parts
         from sensorium_compile.outcome import model_part
+        from sensorium_compile.targets.reporting import report_of
 
         outcome = self._shop.compile_for(target)
+        report = report_of(self._shop, outcome)
         row = row_of(outcome)
         if outcome.ships is None:
-            return row, {}
+            return _Made(row, {}, report)
         graphs = self._shop.drafts(outcome)
         model = model_part(self.job.text, recipe, self._shop.bench.config, graphs, self._shop.material)
         ready, _ = ready_parts(recipe, self.weights)
-        return row, {PART: model, **ready}
+        return _Made(row, {PART: model, **ready}, report)
 
     def _by_backends(self, recipe: ModelRecipe | Recipe, target: Target, out: Path) -> TargetRow:
         """A processor: by the search over every backend and precision, which times them on this machine."""

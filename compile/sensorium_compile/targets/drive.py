@@ -45,6 +45,7 @@ class TargetForm:
     verdict: Verdict
     parity: Parity
     scores: Scores | None  # None without data
+    whole: bool = True  # whether the scores are of all held-out examples, not of the few that showed it beyond hope
 
     @property
     def status(self) -> Stage | None:
@@ -230,7 +231,8 @@ class Shop:
             slow = any(graph.slow for graph in graphs.values())
             self._known[key] = self._judge(form, self._opened(graphs), slow)
         parity, scores, verdict = self._known[key]
-        return TargetForm(form, graphs, verdict, parity, scores)
+        whole = scores is None or self.bench.is_whole(scores)
+        return TargetForm(form, graphs, verdict, parity, scores, whole)
 
     def _judge(self, form: str, model: OpenedModel, slow: bool) -> tuple[Parity, Scores | None, Verdict]:
         parity = check_parity(self.bench.eager, model, self.samples)

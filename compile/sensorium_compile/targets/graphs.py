@@ -56,6 +56,13 @@ def linted(rules: str, told: object) -> Evidence:
     return prove("linted", "onnx", onnx.__version__, f"onnx.checker, shape inference, {rules}", content)
 
 
+def cosine(wanted: Array, given: Array) -> float:
+    """Of two tensors, all of each; 1 or 0 where one is all zeros."""
+    a, b = wanted.astype(np.float64).ravel(), given.astype(np.float64).ravel()
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / norm if norm else float(np.allclose(a, b))
+
+
 def version(package: str) -> str:
     """The version of a distribution that is installed."""
     return metadata.version(package)

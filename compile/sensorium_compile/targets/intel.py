@@ -4,16 +4,18 @@ The NPU's compiler comes with its driver, so there the IR is compiled, and kept 
 loaded. It takes all of a graph or nothing.
 """
 
-import io
 import re
 import tempfile
-import zipfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
 from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
 
 from sensorium.backends import Graph
 from sensorium.bundle import Evidence, Stage, prove
@@ -32,6 +34,7 @@ ASIDE = False
 RUNS, WARM_UP = 30, 5
 NS_PER_MS = 1e6
 MOST_LEFT = 8  # layers in float before int8 is given up; each costs compiling the graph once more
+_LACKING = re.compile(r"No conversion rule found for operations: .*")
 _COUNTED = re.compile(r"_\d{3,}$")
 _NODE = re.compile(r"\b(node_\w+)")  # torch's exporter names nodes so, and OpenVINO's messages tell the name
 NOT_WORK = ("Constant", "Parameter", "Result", "Convert")
@@ -62,27 +65,24 @@ def predict(source: Source, target: Target) -> Placement:
     operators = target.operator_set
     layers = {node.name: source.layer(node) for node in source.model.graph.node}
     layers |= {out: source.layer(node) for node in source.model.graph.node for out in node.output}
-    if operators is None:
-        taken = _core().query_model(model, _device(target))
-        lacking = [op for op in works if op.get_friendly_name() not in taken]
-    else:
-        lacking = [op for op in works if not operators.takes(op.get_type_name()) or model.is_dynamic()]
-    return Placement(
-        len(works),
-        tuple(
-            Refused(
-                op.get_type_name(),
-                layers.get(op.get_friendly_name(), op.get_friendly_name()),
-                f"{target.tool.name} does not take it on {_device(target)}"
-                if not model.is_dynamic()
-                else "its graph has a shape that is not fixed",
-                "write the layer with other operators, or leave this target out",
-                op.get_friendly_name(),
-            )
-            for op in lacking
-        ),
-        f"{len(lacking)} of {len(works)} operators" if lacking else "",
-    )
+    taken = set(_core().query_model(model, _device(target))) if operators is None else set()
+
+    def refusal(op: Any) -> tuple[str, str] | None:
+        kind = op.get_type_name()
+        if (operators is None and op.get_friendly_name() not in taken) or (operators and not operators.takes(kind)):
+            told = "write the layer with other operators, or leave this target out"
+            return f"{target.tool.name} does not take it on {_device(target)}", told
+        if any(out.get_partial_shape().is_dynamic for out in op.outputs()):
+            return "its shape is not fixed", "give every input a fixed shape, and avoid what depends on values"
+        return None
+
+    refused = [
+        Refused(op.get_type_name(), layers.get(op.get_friendly_name(), op.get_friendly_name()), *told, node=_first(op))
+        for op in works
+        if (told := refusal(op)) is not None
+    ]
+    refused.sort(key=lambda one: "shape" in one.why)  # an operator that is lacking explains more
+    return Placement(len(works), tuple(refused), f"{len(refused)} of {len(works)} operators" if refused else "")
 
 
 def lower(source: Source, target: Target, form: str) -> TargetGraph:
@@ -104,13 +104,31 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
             linted(f"sensorium_compile.targets.intel for {target}", {"graph": source.name, "form": form}),
         ),
     )
-    placed = None
-    if _device(target) == "CPU":
-        graph = opener(source.name, draft)()
-        placed = _placed(content)
-        draft = replace(draft, evidence=(*draft.evidence, *_compiled(target, draft, graph, placed)))
+    quick = _uncompressed(source, draft) if form == "float16" else draft
+    graph = opener(source.name, quick)
+    if quick is not draft:
+        opened = graph()
+        draft = replace(draft, answers={case: opened.run(feeds) for case, feeds in draft.golden.items()})
     by = f"OpenVINO {version('openvino')} on this processor"
-    return TargetGraph(draft, placed, opener(source.name, draft), by if placed else f"{by}, a simulation")
+    if _device(target) != "CPU":
+        return TargetGraph(draft, None, graph, f"{by}, a simulation")
+    placed = _placed(content)
+    draft = replace(draft, evidence=(*draft.evidence, *_compiled(target, draft, graph(), placed)))
+    return TargetGraph(draft, placed, graph, by)
+
+
+def _uncompressed(source: Source, draft: GraphDraft) -> GraphDraft:
+    """The same weights, rounded to float16, in float32, to be run here.
+
+    OpenVINO 2026.4.1 computes in place on constants that are compressed to float16 where a processor executes them: the
+    first run is right, all others are not.
+    """
+    model = onnx.ModelProto.FromString(source.model.SerializeToString())
+    for constant in model.graph.initializer:
+        if constant.data_type == onnx.TensorProto.FLOAT:
+            rounded = numpy_helper.to_array(constant).astype(np.float16).astype(np.float32)
+            constant.CopyFrom(numpy_helper.from_array(rounded, constant.name))
+    return replace(draft, model=_ir(replace(source, model=model), "float32", ()))
 
 
 def _compiled(target: Target, draft: GraphDraft, graph: Graph, placed: Placement) -> tuple[Evidence, ...]:
@@ -138,8 +156,8 @@ def _that_opens(source: Source, form: str) -> tuple[bytes, tuple[str, ...]]:
     while True:
         content = _ir(source, form, left)
         try:
-            core = _core()
-            core.compile_model(_unpacked(core, content), "CPU")
+            model, _weights = _backend().read_ir(_core(), content)
+            _core().compile_model(model, "CPU")
         except Exception as err:  # OpenVINO's exceptions share no base class of their own
             culprit = next((p for name in _NODE.findall(str(err)) if (p := source.paths.get(name))), None)
             if form != "int8" or culprit is None or culprit in left or len(left) == MOST_LEFT:
@@ -177,14 +195,9 @@ def _quantized(source: Source, left: tuple[str, ...]) -> bytes:
 
 def _placed(content: bytes) -> Placement:
     """What the plugin made of it: fewer operators, all on the processor."""
-    core = _core()
-    compiled = core.compile_model(_unpacked(core, content), "CPU")
+    model, _weights = _backend().read_ir(_core(), content)
+    compiled = _core().compile_model(model, "CPU")
     return Placement(sum(op.get_type_name() not in NOT_WORK for op in compiled.get_runtime_model().get_ops()))
-
-
-def _unpacked(core: Any, content: bytes) -> Any:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return core.read_model(archive.read("model.xml"), archive.read("model.bin"))
 
 
 def _folded(source: Source) -> Any:
@@ -202,6 +215,13 @@ def _read(source: Source, content: bytes) -> Any:
     try:
         model = _core().read_model(content)
     except Exception as err:  # OpenVINO's exceptions share no base class of their own
+        lacking = set(re.findall(r"\b([A-Za-z]\w*)-\d+", (_LACKING.search(str(err)) or [""])[0]))
+        where = [f"{n.op_type} in {source.layer(n)}" for n in source.model.graph.node if n.op_type in lacking]
+        if where:
+            raise CompileError(
+                f"graph {source.name} cannot go to OpenVINO, which has no operator {where[0]}; "
+                "write the layer with other operators, or leave this target out"
+            ) from err
         raise CompileError(f"graph {source.name}: OpenVINO cannot read it: {_last_line(err)}") from err
     for place, op in enumerate(model.get_ordered_ops()):  # OpenVINO counts on through a process
         if _COUNTED.search(op.get_friendly_name()):
@@ -209,14 +229,22 @@ def _read(source: Source, content: bytes) -> Any:
     return model
 
 
+def _first(op: Any) -> str:
+    return str(op.get_friendly_name())
+
+
 def _last_line(err: Exception) -> str:
     return next((line.strip() for line in reversed(str(err).splitlines()) if line.strip()), type(err).__name__)
 
 
 def _core() -> Any:
+    return _backend().ov.Core()
+
+
+def _backend() -> Any:
     from sensorium.backends import openvino as backend  # imports it without its telemetry
 
-    return backend.ov.Core()
+    return backend
 
 
 def _device(target: Target) -> str:

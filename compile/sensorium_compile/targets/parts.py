@@ -1,18 +1,18 @@
-"""Ready parts for a chip: each graph goes to the accelerator whole, or stays on the processor beside it and says why."""
+"""Ready parts for a chip: each graph goes to the accelerator whole, or stays on the processor and says why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from sensorium.backends import open_graph
+from sensorium.bundle import status_of
 from sensorium.errors import SensoriumError
-from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.candidates import entry_of
 from sensorium_compile.recipe import Progress, Recipe, find_builder
+from sensorium_compile.report import GraphRow, Report
 from sensorium_compile.targets import Placement, TargetGraph, find_family
+from sensorium_compile.targets.graphs import cosine
 from sensorium_compile.targets.placing import check_worth
 from sensorium_compile.targets.source import source_of
 from sensorium_compile.zoo import Weights
@@ -78,20 +78,42 @@ def compile_parts(drafts: Mapping[str, PartDraft], target: Target, progress: Pro
     return PartsOutcome(target, lowered, stayed, predicted, made, missing)
 
 
+def parts_report(name: str, outcome: PartsOutcome) -> Report:
+    """What ships of the parts, how far each graph got, and why others stay on the processor."""
+    return Report(
+        name=name,
+        target=str(outcome.target),
+        graphs=tuple(
+            placed_row(key, graph.draft, graph.placed or outcome.predicted[key], graph.placed is None)
+            for key, graph in outcome.lowered.items()
+        ),
+        notes=tuple(f"{key} stays on the processor: {why}" for key, why in outcome.stayed.items()),
+    )
+
+
+def placed_row(name: str, draft: GraphDraft, placed: Placement, predicted: bool) -> GraphRow:
+    """How far a graph got, and where its operators run."""
+    return GraphRow(
+        graph=name,
+        precision=draft.precision,
+        status=status_of(draft.evidence),
+        evidence=draft.evidence,
+        operators=placed.operators,
+        on_accelerator=placed.on_accelerator,
+        predicted=predicted,
+        fell_back=tuple(map(str, placed.fell_back)),
+        cost=placed.cost,
+    )
+
+
 def _check(key: str, draft: GraphDraft, own: TargetGraph) -> None:
     """Raise CompileError where the lowered graph does not give what the part's own gives on its golden inputs."""
     before, after = open_graph(entry_of("graph", draft), draft.model, threads=1), own.open()
     for case, feeds in draft.golden.items():
         wanted, given = before.run(feeds), after.run(feeds)
         for name, value in wanted.items():
-            if value.dtype.kind == "f" and (cosine := _cosine(value, given[name])) < LEAST_COSINE:
+            if value.dtype.kind == "f" and (found := cosine(value, given[name])) < LEAST_COSINE:
                 raise CompileError(
-                    f"{key}: cosine {cosine:.3f} to the part's own {name} on golden input {case}; "
+                    f"{key}: cosine {found:.3f} to the part's own {name} on golden input {case}; "
                     f"at least {LEAST_COSINE}: it stays as it is"
                 )
-
-
-def _cosine(wanted: Array, given: Array) -> float:
-    a, b = wanted.astype(np.float64).ravel(), given.astype(np.float64).ravel()
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / norm if norm else float(np.allclose(a, b))

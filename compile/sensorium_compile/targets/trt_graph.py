@@ -29,7 +29,7 @@ def typed(source: Source, form: str) -> onnx.ModelProto:
 
     Raises CompileError where int8 is asked for and no ranges were recorded.
     """
-    model = _quantized(source) if form == "int8" else source.model
+    model = quantized(source) if form == "int8" else source.model
     made = onnx.ModelProto.FromString(model.SerializeToString())
     try:
         made = convert_float_to_float16(
@@ -45,7 +45,11 @@ def typed(source: Source, form: str) -> onnx.ModelProto:
     return onnx.ModelProto.FromString(made.SerializeToString(deterministic=True))
 
 
-def _quantized(source: Source) -> onnx.ModelProto:
+def quantized(source: Source) -> onnx.ModelProto:
+    """The graph with its Q/DQ, the rest in float32: what int8 costs can be seen on it, at a processor's full speed.
+
+    Raises CompileError where no ranges were recorded.
+    """
     if source.ranges is None:
         raise CompileError(
             f"graph {source.name}: no ranges were recorded, so it has no int8 form; give the data folder"
@@ -87,12 +91,14 @@ def _quantized(source: Source) -> onnx.ModelProto:
 def skips(model: onnx.ModelProto, quantized: Collection[str]) -> tuple[str, ...]:
     """The tensors that a residual Add takes beside the sum of a quantized convolution, which is named by its node."""
     constants = {c.name for c in model.graph.initializer}
-    sums = {n.output[0] for n in model.graph.node if n.op_type in ("Conv", "ConvTranspose") and n.name in quantized}
+    kinds = ("Conv", "ConvTranspose")
+    sums = [n.output[0] for n in model.graph.node if n.op_type in kinds and n.name in quantized]
     found = []
     for node in model.graph.node:
-        if node.op_type == "Add" and not constants.intersection(node.input):
-            beside = [name for name in node.input if name not in sums]
-            found += beside if len(beside) == 1 else []
+        given = [name for name in node.input if name in sums]
+        if node.op_type == "Add" and given and not constants.intersection(node.input):
+            last = max(given, key=sums.index)  # of two sums the earlier one is the skip
+            found += [name for name in node.input if name != last]
     return tuple(dict.fromkeys(found))
 
 

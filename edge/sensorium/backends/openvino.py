@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from sensorium.bundle.manifest import GraphEntry, TensorSpec
 from sensorium.errors import BackendError
 from sensorium.samples import Array
@@ -22,7 +24,7 @@ finally:
         sys.modules["openvino_telemetry"] = _telemetry
 
 # Left alone, OpenVINO computes in bfloat16 wherever the processor can, without saying so.
-__all__ = ["OpenvinoGraph", "open_graph", "ov"]
+__all__ = ["OpenvinoGraph", "open_graph", "ov", "read_ir"]
 
 _HINTS = {"bfloat16": "bf16"}
 IR = ".ir.zip"
@@ -31,7 +33,9 @@ IR = ".ir.zip"
 class OpenvinoGraph:
     """A compiled model of OpenVINO with one request."""
 
-    def __init__(self, entry: GraphEntry, model: ov.CompiledModel) -> None:
+    def __init__(self, entry: GraphEntry, model: ov.CompiledModel, weights: ov.Tensor | None = None) -> None:
+        """``weights`` are kept as long as the graph is."""
+        self._weights = weights
         self.inputs: tuple[TensorSpec, ...] = entry.inputs
         self.outputs: tuple[TensorSpec, ...] = entry.outputs
         self._file = entry.file
@@ -60,19 +64,23 @@ def open_graph(entry: GraphEntry, model: Path | bytes, threads: int) -> Openvino
         options["INFERENCE_NUM_THREADS"] = threads
     try:
         core = ov.Core()
-        read = _read_ir(core, model) if entry.file.endswith(IR) else core.read_model(_source(model))
-        return OpenvinoGraph(entry, core.compile_model(read, "CPU", options))
+        if entry.file.endswith(IR):
+            read, weights = read_ir(core, model)
+        else:
+            read, weights = core.read_model(model if isinstance(model, bytes) else str(model)), None
+        return OpenvinoGraph(entry, core.compile_model(read, "CPU", options), weights)
     except Exception as err:
         raise BackendError(f"{entry.file}: openvino refuses it: {_last_line(err)}") from err
 
 
-def _source(model: Path | bytes) -> str | bytes:
-    return model if isinstance(model, bytes) else str(model)
+def read_ir(core: ov.Core, content: Path | bytes) -> tuple[ov.Model, ov.Tensor]:
+    """The model of an .ir.zip, and its weights, which must live as long as whatever is compiled of it.
 
-
-def _read_ir(core: ov.Core, model: Path | bytes) -> ov.Model:
-    with zipfile.ZipFile(io.BytesIO(model) if isinstance(model, bytes) else model) as archive:
-        return core.read_model(archive.read("model.xml"), archive.read("model.bin"))
+    OpenVINO does not copy them, and holds no reference: without ours they are overwritten by what comes next.
+    """
+    with zipfile.ZipFile(io.BytesIO(content) if isinstance(content, bytes) else content) as archive:
+        weights = ov.Tensor(np.frombuffer(archive.read("model.bin"), np.uint8).copy(), shared_memory=True)
+        return core.read_model(archive.read("model.xml"), weights), weights
 
 
 def _last_line(err: Exception) -> str:

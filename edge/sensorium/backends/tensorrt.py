@@ -3,8 +3,8 @@
 https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html. An engine is of one model, TensorRT,
 JetPack, GPU and power mode, so it is built when a graph is first opened and kept in a folder of that name.
 
-ONNX Runtime's own optimisations are off: TensorRT has its own, and on an int8 graph in float16 those of ONNX Runtime
-1.32 quantize biases by a product of scales that float16 rounds to zero (cosine .26 instead of .999).
+TensorRT is given the graph as it is, without ONNX Runtime's own optimisations. One of those of ONNX Runtime 1.32 is
+never wanted: in float16 it quantizes biases by a product of scales that rounds to zero (cosine .26 instead of .999).
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from sensorium.nvidia import chip, engine_folder
 log = logging.getLogger(__name__)
 
 NAME = "tensorrt"
+BIASES = "WeightBiasQuantization"  # the optimisation that is never wanted
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 WITHOUT_FLAGS = 11  # from this TensorRT on, a network says itself which types it computes in
 
@@ -29,14 +30,14 @@ def open_graph(entry: GraphEntry, model: Path | bytes, threads: int) -> OrtGraph
     """Open an .onnx model; the first time on a GPU this builds its engine, which takes minutes."""
     content = model if isinstance(model, bytes) else model.read_bytes()
     options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    tried = providers(entry, hashlib.sha256(content).hexdigest())
+    if tried[0][0] == PROVIDERS[0]:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = ort.InferenceSession(
-            content, options, providers=providers(entry, hashlib.sha256(content).hexdigest())
-        )
+        session = ort.InferenceSession(content, options, providers=tried, disabled_optimizers=[BIASES])
     except Exception as err:
         raise BackendError(f"{entry.file}: onnxruntime refuses it: {str(err).splitlines()[0]}") from err
     graph = OrtGraph(entry, session)

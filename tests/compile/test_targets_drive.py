@@ -1,0 +1,110 @@
+"""A model for several chips: predicted, refused or lowered, judged for every subset of senses, packed, in a table."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.compile.tiny_model import write_data
+from tests.compile.tiny_recipe import TEXT
+
+from sensorium.bundle import Bundle
+from sensorium.errors import BundleError
+from sensorium.first_load import first_load
+from sensorium.nvidia import CACHE_VARIABLE
+from sensorium_compile.pipeline import Job
+from sensorium_compile.report import JSON_NAME, parse_report
+from sensorium_compile.stages import Stages
+from sensorium_compile.targets import Placement, jetson
+from sensorium_compile.targets.compiling import Compiling
+from sensorium_compile.targets.table import TargetRow
+from sensorium_compile.zoo import Weights
+from sensorium_devices.targets import Target
+
+ORIN = Target.parse("jetson-orin-nano")
+SUBSETS = {"vision", "audio", "vision+audio"}
+
+
+@pytest.fixture(scope="module")
+def compiling(tmp_path_factory: pytest.TempPathFactory) -> Compiling:
+    """A tiny student, taught once, with data to judge its forms by."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("tiny")
+    write_data(folder / "data")
+    text = TEXT + "\n[gate]\nmax_drop = 100\nmin_agreement = 0\nmin_cosine = 0\n"
+    job = Job(text, "tiny.toml", "jetson-orin-nano", folder / "data", retrain=True)
+    return Compiling(job, Weights(), Stages(folder / "cache"), lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def bundle(compiling: Compiling, tmp_path_factory: pytest.TempPathFactory) -> tuple[TargetRow, Path]:
+    out = tmp_path_factory.mktemp("orin") / "bundle"
+    return compiling.one(ORIN, out), out
+
+
+def test_a_jetson_bundle_holds_both_forms_with_a_golden_case_for_every_subset(bundle: tuple[TargetRow, Path]) -> None:
+    row, path = bundle
+    assert (row.form, row.status) == ("int8", "linted")
+    assert row.on_accelerator == row.operators
+    assert row.predicted
+    assert row.ms is None
+    assert row.subset in SUBSETS
+    with Bundle(path, target="jetson-orin-nano") as opened:
+        graphs = opened.manifest.parts["model"].graphs
+        assert {graph.backend for graph in graphs.values()} == {"tensorrt"}
+        assert {graph.status for graph in graphs.values()} == {"linted"}
+        assert {graph.fallback and graph.fallback.precision for graph in graphs.values()} == {"float16"}
+        cases = {key.split("/")[2] for key in opened.golden() if key.startswith("model/fusion/")}
+        assert cases == SUBSETS
+    report = parse_report((path / JSON_NAME).read_bytes(), str(path))
+    assert {(graph.status, graph.predicted) for graph in report.graphs} == {("linted", True)}
+    assert "linted: onnx" in (path / "report.html").read_text(encoding="utf-8")
+
+
+def test_it_is_refused_on_a_machine_that_is_no_jetson(bundle: tuple[TargetRow, Path]) -> None:
+    if not ORIN.is_here:
+        with pytest.raises(BundleError, match="was compiled for jetson-orin-nano"):
+            Bundle(bundle[1])
+
+
+def test_its_first_load_runs_from_end_to_end(
+    bundle: tuple[TargetRow, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    with Bundle(bundle[1], target="jetson-orin-nano") as opened:
+        found = first_load(opened)
+    assert set(found) == {"model/vision", "model/audio", "model/fusion"}
+    assert min(min(one.cosine.values()) for one in found.values()) > 0.9
+
+
+def test_every_target_has_a_row_and_says_no_more_than_was_done(compiling: Compiling, tmp_path: Path) -> None:
+    names = ("jetson-thor", "ethos-u55", "hexagon-v79")
+    rows = {row.target: row for row in compiling.each([Target.parse(name) for name in names], tmp_path)}
+    assert rows["jetson-thor"].status == "linted"
+    assert (tmp_path / "jetson-thor").is_dir()
+    for name in names:
+        if "no lowering" in rows[name].note:
+            assert (rows[name].status, rows[name].form) == ("exported", "")
+            assert not (tmp_path / name).exists()
+
+
+def test_what_the_tool_did_is_compared_with_what_was_predicted(compiling: Compiling) -> None:
+    outcome = compiling._shop.compile_for(ORIN)
+    form = outcome.forms[0]
+    assert outcome.surprises(form) == ()
+    fell = jetson.predict(compiling._shop.sources["vision"], ORIN)
+    assert isinstance(fell, Placement)
+
+
+def test_a_refusal_writes_nothing_and_names_what_to_change(
+    compiling: Compiling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operators = ORIN.operator_set
+    assert operators is not None
+    less = operators.model_copy(update={"supported": {k: v for k, v in operators.supported.items() if k != "Conv"}})
+    monkeypatch.setattr(Target, "operator_set", property(lambda _: less))
+    row = compiling.one(ORIN, tmp_path / "out")
+    assert row.form == ""
+    assert "graph vision would gain nothing on jetson-orin-nano" in row.note
+    assert "Conv in" in row.note
+    assert "write the layer with other operators" in row.note
+    assert not (tmp_path / "out").exists()
