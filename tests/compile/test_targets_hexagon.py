@@ -51,7 +51,7 @@ def source(float_paths: tuple[str, ...] = ()) -> Source:
     feeds = [{"x": RNG.normal(size=(1, 4, 8)).astype(np.float32)} for _ in range(16)]
     paths = {"squaring": "level", "linear": "linear", "norm": "norm"}
     golden = {"example": feeds[0]}
-    return Source("g", model(), paths, Calibration({"g": feeds}), float_paths=float_paths, golden=golden)
+    return Source("g", model(), paths, calibration=Calibration({"g": feeds}), float_paths=float_paths, golden=golden)
 
 
 def test_every_activation_is_quantized_but_those_of_layers_in_float() -> None:

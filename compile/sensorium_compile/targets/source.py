@@ -29,11 +29,11 @@ class Source:
     name: str
     model: onnx.ModelProto  # float32 of a learned model; of a ready part whatever ships
     paths: Mapping[str, str] = field(default_factory=dict)  # node -> the layer of the model that it comes from
-    calibration: "Calibration | None" = None  # for a family that needs ranges of more than layers; None: no int8
     ranges: "Ranges | None" = None  # of what goes in and out of layers, recorded for ONNX Runtime; None: no int8
     exportable: "Exportable | None" = None  # the PyTorch module, where there is one
     float_paths: tuple[str, ...] = ()  # layers that stay in float
     golden: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)  # case -> input -> tensor
+    calibration: "Calibration | None" = None  # for a family that needs ranges of more than layers; None: no int8
 
     def layer(self, node: onnx.NodeProto) -> str:
         """What a user calls the place of a node: its layer, else its own name."""
