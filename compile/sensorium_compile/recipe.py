@@ -331,8 +331,11 @@ def compile_recipe(
 
 
 def check_target(target: str) -> None:
-    """Raise TargetError for a target that there is no profile of."""
-    Target.parse(target)
+    """Raise TargetError for a target that there is no profile of, CompileError for one that is no processor."""
+    from sensorium_compile.targets import PROCESSORS
+
+    if Target.parse(target).family not in PROCESSORS:
+        raise CompileError(f"{target} has a lowering of its own: use sensorium_compile.targets.compiling.Compiling")
 
 
 def find_builder(name: str) -> Callable[[Weights], PartDraft]:

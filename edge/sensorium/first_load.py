@@ -20,8 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 from sensorium.backends import Graph, tensorrt
 from sensorium.backends.onnxruntime import OrtGraph
 from sensorium.bundle import Bundle, Evidence, GraphEntry, prove
+from sensorium.engines import cache_folder
 from sensorium.errors import BackendError
-from sensorium.nvidia import cache_folder, chip
+from sensorium.nvidia import chip
 from sensorium.samples import Array
 
 log = logging.getLogger(__name__)

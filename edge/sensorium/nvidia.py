@@ -2,13 +2,13 @@
 
 import ctypes
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-CACHE_VARIABLE = "SENSORIUM_ENGINES"
+from sensorium.engines import cache_folder
+
 NONE = "none"
 MODEL = Path("/proc/device-tree/model")
 JETSON_LINUX = Path("/etc/nv_tegra_release")  # "# R36 (release), REVISION: 4.3, ..."
@@ -62,15 +62,6 @@ def engine_folder(digest: str) -> Path:
     folder = cache_folder() / f"{digest[:16]}-{chip().key}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def cache_folder() -> Path:
-    """$SENSORIUM_ENGINES, else ``engines`` in the user's cache folder for sensorium."""
-    given = os.environ.get(CACHE_VARIABLE)
-    if given:
-        return Path(given).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "sensorium" / "engines"
 
 
 def _text(path: Path) -> str:

@@ -14,6 +14,7 @@ from tests.compile.tiny_recipe import TEXT, changed
 
 from sensorium.assemble import assemble
 from sensorium.bundle import Bundle
+from sensorium.errors import TargetError
 from sensorium.learned.config import parse_config
 from sensorium.samples import Frame
 from sensorium_compile import bench, compiler, variants
@@ -522,8 +523,10 @@ def test_without_data_or_checkpoint_it_is_said_which_data_are_needed(data: Path,
         _compile(_job(None, retrain=False), tmp_path / "out", stages)
     with pytest.raises(CompileError, match=r"no data folder .*nowhere; give the folder that holds pictures"):
         _compile(_job(tmp_path / "nowhere"), tmp_path / "out", stages)
-    with pytest.raises(CompileError, match=r"target 'arm'.*arm-cpu.*x86-cpu"):
+    with pytest.raises(TargetError, match=r"target 'arm'.*arm-cpu.*x86-cpu"):
         _compile(_job(data, target="arm"), tmp_path / "out", stages)
+    with pytest.raises(CompileError, match=r"jetson-thor has a lowering of its own"):
+        _compile(_job(data, target="jetson-thor"), tmp_path / "out", stages)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from tests.compile.tiny_model import write_data
 from tests.compile.tiny_recipe import TEXT
 
 from sensorium.bundle import Bundle
+from sensorium.engines import CACHE_VARIABLE
 from sensorium.errors import BundleError
 from sensorium.first_load import first_load
-from sensorium.nvidia import CACHE_VARIABLE
 from sensorium_compile.pipeline import Job
 from sensorium_compile.report import JSON_NAME, parse_report
 from sensorium_compile.stages import Stages

@@ -4,8 +4,11 @@ import pytest
 from onnx import TensorProto, helper
 from tests.compile.residual import residual
 
+from sensorium.backends import open_graph
 from sensorium.bundle import status_of
+from sensorium.errors import BackendError
 from sensorium_compile.errors import CompileError
+from sensorium_compile.lower.candidates import entry_of
 from sensorium_compile.targets import Family, find_family
 from sensorium_compile.targets.graphs import cosine
 from sensorium_compile.targets.placing import check_worth
@@ -75,3 +78,10 @@ def test_a_float16_form_answers_the_same_the_second_time(family: Family) -> None
     assert graph.run(feeds)["tokens"].tolist() == first.tolist()
     assert made.draft.answers is not None
     assert made.draft.answers["example"]["tokens"].tolist() == first.tolist()
+
+
+def test_where_there_is_no_npu_it_is_said_what_to_do(family: Family) -> None:
+    draft = family.lower(residual(), NPU, "float16").draft
+    if not NPU.is_here:
+        with pytest.raises(BackendError, match=r"OpenVINO finds no NPU here, only .*--target intel-cpu"):
+            open_graph(entry_of("vision", draft), draft.model)

@@ -15,9 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from sensorium.assemble import assemble
 from sensorium.backends import tensorrt
 from sensorium.bundle import Bundle, TensorSpec
+from sensorium.engines import CACHE_VARIABLE
 from sensorium.errors import BackendError
 from sensorium.first_load import Loaded, entries, first_load
-from sensorium.nvidia import CACHE_VARIABLE, chip, engine_folder
+from sensorium.nvidia import chip, engine_folder
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.pack import pack
 
@@ -63,9 +64,11 @@ def _bundle(folder: Path, spare: float = 1.01, answers: float | None = None) -> 
 
 
 def test_both_forms_are_tried_on_every_subset_and_the_log_says_what_executed_them(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.INFO)
+    log = logging.getLogger("sensorium.first_load")
+    monkeypatch.setattr(log, "handlers", [caplog.handler])  # whoever started the command line keeps logs to itself
+    monkeypatch.setattr(log, "level", logging.INFO)
     with Bundle(_bundle(tmp_path)) as bundle:
         (loaded,) = first_load(bundle).values()
     assert set(loaded.ms) == set(loaded.cosine) == {"int8", "float16"}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sensorium_compile.targets.table import TargetRow
 
 ALL = "all"  # targets
+NOTE_SHOWN = 240  # characters of a target's note in the table
 
 
 def compile_(
@@ -143,10 +144,10 @@ def _tell_targets(rows: "list[TargetRow]", folder: Path) -> None:
             mb(row.size_bytes),
             f"{row.ms:.2f} {row.ms_is}" if row.ms is not None else "",
             f"{row.accuracy:.1%} {row.subset} ({row.accuracy_by})" if row.accuracy is not None else "not measured",
-            row.note,
+            row.note if len(row.note) <= NOTE_SHOWN else f"{row.note[:NOTE_SHOWN]}...",
         )
     console().print(made)
-    typer.echo(f"bundles: {folder}")
+    typer.echo(f"bundles: {folder}; more in each one's report.html, or with --json")
 
 
 def _compile_parts(recipe: "Recipe", target: str | None, out: Path | None, json: bool) -> None:

@@ -28,7 +28,7 @@ from sensorium_compile.targets.graphs import exported, linted, opener, signature
 from sensorium_compile.targets.source import Source
 from sensorium_devices.targets import Target
 
-BACKEND = "openvino"
+BACKEND, NPU_BACKEND = "openvino", "openvino_npu"
 FORMS = ("int8", "float16", "float32")
 ASIDE = False
 RUNS, WARM_UP = 30, 5
@@ -104,13 +104,12 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
             linted(f"sensorium_compile.targets.intel for {target}", {"graph": source.name, "form": form}),
         ),
     )
-    quick = _uncompressed(source, draft) if form == "float16" else draft
-    graph = opener(source.name, quick)
-    if quick is not draft:
-        opened = graph()
-        draft = replace(draft, answers={case: opened.run(feeds) for case, feeds in draft.golden.items()})
+    graph = opener(source.name, _uncompressed(source, draft) if form == "float16" else draft)
     by = f"OpenVINO {version('openvino')} on this processor"
     if _device(target) != "CPU":
+        opened = graph()
+        answers = {case: opened.run(feeds) for case, feeds in draft.golden.items()}
+        draft = replace(draft, backend=NPU_BACKEND, answers=answers)
         return TargetGraph(draft, None, graph, f"{by}, a simulation")
     placed = _placed(content)
     draft = replace(draft, evidence=(*draft.evidence, *_compiled(target, draft, graph(), placed)))

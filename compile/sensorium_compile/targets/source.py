@@ -11,6 +11,7 @@ import onnx
 
 from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
+from sensorium_compile.errors import CompileError
 from sensorium_compile.stages import Stages, replace_file
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def sources_of(lowering: "Lowering", stages: Stages) -> dict[str, Source]:
 
 
 def source_of(name: str, draft: GraphDraft) -> Source:
-    """A ready part's graph."""
+    """A ready part's graph; raises CompileError where it is no ONNX."""
+    if draft.suffix != ".onnx":
+        raise CompileError(f"graph {name} is a {draft.suffix} file, and targets are lowered from ONNX")
     return Source(name, onnx.ModelProto.FromString(draft.model), golden=draft.golden)
 
 

@@ -18,6 +18,7 @@ from sensorium_compile.targets.trt_graph import LAYERS, skips
 from sensorium_devices.targets import Operators, Target
 
 FLOATS = ("float32", "float16", "bfloat16")
+MOST_TOLD = 3
 QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 OTHER_TYPES = ("Cast", "Where", "Gather", "Reshape", "Expand", "Slice", "Shape", "Constant", *QUANTIZERS)
 
@@ -53,9 +54,11 @@ def lint(model: onnx.ModelProto, target: Target) -> tuple[Fault, ...]:
 
 
 def check(model: onnx.ModelProto, target: Target) -> None:
-    """Raise CompileError with every fault."""
+    """Raise CompileError with the first faults."""
     if faults := lint(model, target):
-        raise CompileError(f"graph {model.graph.name} is not fit for {target}: " + "; ".join(map(str, faults)))
+        more = f" (and {len(faults) - MOST_TOLD} more)" if len(faults) > MOST_TOLD else ""
+        told = "; ".join(map(str, faults[:MOST_TOLD]))
+        raise CompileError(f"graph {model.graph.name} is not fit for {target}: {told}{more}")
 
 
 class _View:
@@ -92,7 +95,8 @@ def _checked(model: onnx.ModelProto) -> Fault | None:
         onnx.checker.check_model(model, full_check=False)
         shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     except Exception as err:  # onnx raises several kinds without a base class of their own
-        return Fault("checker", model.graph.name, str(err).strip().splitlines()[0])
+        told = next((line.strip() for line in str(err).splitlines() if line.strip()), type(err).__name__)
+        return Fault("checker", model.graph.name, told)
     return None
 
 
@@ -153,8 +157,9 @@ def _axes(view: _View) -> Iterator[Fault]:
         if view.quantized_from(node.input[0]) is None:
             yield Fault("activation", _name(node), "its weights are int8 and its input is not: quantize the input")
     for node in view.nodes:
-        of_activation = node.output[0] not in weights and node.input[0] not in view.constants
-        if node.op_type in QUANTIZERS and of_activation and _scale(view, node).size > 1:
+        if node.op_type not in QUANTIZERS or node.output[0] in weights or node.input[0] in view.constants:
+            continue
+        if _scale(view, node).size > 1:
             yield Fault("activation-axis", _name(node), "an activation has one scale for all of the tensor")
 
 

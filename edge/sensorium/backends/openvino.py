@@ -24,7 +24,7 @@ finally:
         sys.modules["openvino_telemetry"] = _telemetry
 
 # Left alone, OpenVINO computes in bfloat16 wherever the processor can, without saying so.
-__all__ = ["OpenvinoGraph", "open_graph", "ov", "read_ir"]
+__all__ = ["OpenvinoGraph", "compiled", "open_graph", "ov", "read_ir"]
 
 _HINTS = {"bfloat16": "bf16"}
 IR = ".ir.zip"
@@ -54,7 +54,7 @@ class OpenvinoGraph:
 
 
 def open_graph(entry: GraphEntry, model: Path | bytes, threads: int) -> OpenvinoGraph:
-    """Open an .onnx model, the .xml of an IR whose .bin lies beside it, or the .ir.zip of both."""
+    """Open an .onnx model, the .xml of an IR whose .bin lies beside it, or the .ir.zip of both, on the processor."""
     options: dict[str, str | int] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": _HINTS.get(entry.precision, "f32"),
@@ -62,13 +62,18 @@ def open_graph(entry: GraphEntry, model: Path | bytes, threads: int) -> Openvino
     }
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
+    return compiled(entry, model, "CPU", options)
+
+
+def compiled(entry: GraphEntry, model: Path | bytes, device: str, options: Mapping[str, str | int]) -> OpenvinoGraph:
+    """Open a model on one of OpenVINO's devices; raises BackendError in OpenVINO's words."""
     try:
         core = ov.Core()
         if entry.file.endswith(IR):
             read, weights = read_ir(core, model)
         else:
             read, weights = core.read_model(model if isinstance(model, bytes) else str(model)), None
-        return OpenvinoGraph(entry, core.compile_model(read, "CPU", options), weights)
+        return OpenvinoGraph(entry, core.compile_model(read, device, dict(options)), weights)
     except Exception as err:
         raise BackendError(f"{entry.file}: openvino refuses it: {_last_line(err)}") from err
 
