@@ -11,6 +11,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -23,7 +24,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.devices.rtsp import stopped
 
 from sensorium.clock import NS_PER_S, Clock, MonotonicClock
 
@@ -270,3 +270,13 @@ class Recorder:
                 self._heard += data
                 self._arrivals.append((len(self._heard) // (2 * self._channels), self._clock.now_ns()))
                 self._changed.notify_all()
+
+
+@contextmanager
+def stopped(process_id: int) -> Iterator[None]:
+    """Within: that process does not run."""
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)

@@ -5,13 +5,14 @@ gstreamer1.0-plugins-ugly``.
 """
 
 import os
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
+
+from sensorium_devices.pulse import stopped
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 SERVER = Path(__file__).with_name("rtsp_server.py")
@@ -71,13 +72,3 @@ class RtspServer:
         assert self._process is not None
         with stopped(self._process.pid):
             yield
-
-
-@contextmanager
-def stopped(process_id: int) -> Iterator[None]:
-    """Within: that process does not run."""
-    os.kill(process_id, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process_id, signal.SIGCONT)
