@@ -227,15 +227,9 @@ def _given_up(rung: Rung, able: Able) -> tuple[object, ...]:
 
 def read_ladder(path: Path) -> tuple[Rung, ...]:
     """The ladder of a TOML file; raises LadderError naming the key and what is allowed."""
-    from sensorium.toml import parse_toml  # only who has a file of his own needs it
+    from sensorium.toml import read_toml  # only who has a file of his own needs it
 
-    try:
-        table = parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as err:
-        raise LadderError(f"ladder {path} cannot be read: {err}") from err
-    except ValueError as err:
-        raise LadderError(f"ladder {path} is no TOML: {err}") from err
-    return parse_ladder(table, f"ladder {path}")
+    return parse_ladder(read_toml(path, "ladder", LadderError), f"ladder {path}")
 
 
 def parse_ladder(table: Any, where: str) -> tuple[Rung, ...]:

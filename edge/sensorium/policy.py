@@ -51,15 +51,9 @@ FAITHFUL = PrivacyPolicy(keep=KINDS, faces="sharp")
 
 def read_policy(path: Path) -> PrivacyPolicy:
     """The policy of a TOML file; raises PrivacyError naming the key and what is allowed."""
-    from sensorium.toml import parse_toml  # only who has a file of his own needs it
+    from sensorium.toml import read_toml  # only who has a file of his own needs it
 
-    try:
-        table = parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as err:
-        raise PrivacyError(f"privacy policy {path} cannot be read: {err}") from err
-    except ValueError as err:
-        raise PrivacyError(f"privacy policy {path} is no TOML: {err}") from err
-    return parse_policy(table, f"privacy policy {path}")
+    return parse_policy(read_toml(path, "privacy policy", PrivacyError), f"privacy policy {path}")
 
 
 def parse_policy(table: Any, where: str) -> PrivacyPolicy:
