@@ -14,6 +14,10 @@ SensoriumError
 
 import reprlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class SensoriumError(Exception):
@@ -63,6 +67,12 @@ _GIVEN.maxstring = _GIVEN.maxother = _GIVEN.maxlong = 200
 def told(given: object) -> str:
     """A value as a message shows it: cut where it is long, or nested deeply."""
     return _GIVEN.repr(given)
+
+
+def first_fault(err: "ValidationError", root: str = "") -> str:
+    """The first thing that pydantic found wrong: where it is (``root`` where that is the whole), and what."""
+    first = err.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or root}: {first['msg']}"
 
 
 def unknown(kind: str, given: object, known: Iterable[object]) -> str:

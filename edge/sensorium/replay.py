@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from sensorium.capture import SourceChanged
 from sensorium.core import Core, CoreSettings, events, jobs
 from sensorium.encoders import attempt
-from sensorium.errors import BackendError, LadderError, PrivacyError, RecordingError
+from sensorium.errors import BackendError, LadderError, PrivacyError, RecordingError, first_fault
 from sensorium.events import Event
 from sensorium.ladder import KEY, parse_ladder
 from sensorium.policy import FAITHFUL, parse_policy
@@ -174,10 +174,7 @@ def _adapter(kind: Callable[..., Any]) -> TypeAdapter[Any]:
 
 def _told(err: Exception) -> str:
     """What is wrong, in a line."""
-    if isinstance(err, ValidationError):
-        first = err.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(err)
+    return first_fault(err) if isinstance(err, ValidationError) else str(err)
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any], Parts, dict[int, Job]], Step]] = {

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sensorium.errors import first_fault
+
 VARIABLE = "PEERS"  # as scripts/compare-peers has it
 SCRIPTS = Path(__file__).parents[3] / "scripts" / "peers"  # in a checkout; a wheel has none
 HOW = "scripts/compare-peers of a checkout installs the peers"
@@ -148,5 +150,4 @@ def parse(text: str, kind: type[R]) -> tuple[R, str]:
             raise PeerError(told.error or "it told neither a result nor an error")
         return kind.model_validate(told.result), told.version
     except ValidationError as err:
-        first = err.errors()[0]
-        raise PeerError(f"its script wrote {'.'.join(map(str, first['loc'])) or 'no JSON'}: {first['msg']}") from err
+        raise PeerError(f"its script wrote {first_fault(err, 'no JSON')}") from err

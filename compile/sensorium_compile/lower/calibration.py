@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from sensorium.errors import first_fault
 from sensorium.samples import Array
 from sensorium_compile.errors import CompileError
 
@@ -40,9 +41,7 @@ class Calibration:
         try:
             return cls(samples, _TABLE.validate_json(text))
         except ValidationError as err:
-            first = err.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise CompileError(f"calibration: {where}: {first['msg']}; record it again from samples") from err
+            raise CompileError(f"calibration: {first_fault(err)}; record it again from samples") from err
 
     def to_json(self) -> str:
         """Every range that is known, one tensor a line, in the order of names."""

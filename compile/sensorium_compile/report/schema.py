@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from sensorium.bundle import Evidence, Origin, Stage
+from sensorium.errors import first_fault
 from sensorium_compile.errors import CompileError
 from sensorium_compile.verify.gate import Form, Scores, Shift, SubsetFigures, Verdict, contribution_shift, figures
 
@@ -262,8 +263,7 @@ def parse_report(content: bytes | str, where: str) -> Report:
     try:
         return Report.model_validate_json(content)
     except ValidationError as err:
-        first = err.errors()[0]
-        raise CompileError(f"{where}: {'.'.join(map(str, first['loc'])) or 'report'}: {first['msg']}") from err
+        raise CompileError(f"{where}: {first_fault(err, 'report')}") from err
 
 
 def _medians(latency: "FormLatency | None") -> dict[str, float]:

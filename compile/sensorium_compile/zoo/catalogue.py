@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sensorium.bundle import Origin
 from sensorium.bundle.manifest import InnerPath, Sha256
-from sensorium.errors import unknown
+from sensorium.errors import first_fault, unknown
 from sensorium_compile.zoo.errors import PullError
 
 ZOO_FILE = Path(__file__).with_name("zoo.toml")
@@ -96,9 +96,7 @@ def load_zoo(path: Path = ZOO_FILE) -> tuple[Entry, ...]:
         told = _Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         entries = (*told.file, *(entry for alike in told.alike for entry in alike.entries()))
     except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise PullError(f"zoo {path}: {where}: {first['msg']}") from err
+        raise PullError(f"zoo {path}: {first_fault(err)}") from err
     except (OSError, ValueError) as err:
         raise PullError(f"zoo {path} cannot be read: {err}") from err
     names = [entry.name for entry in entries]

@@ -15,7 +15,7 @@ from pydantic import JsonValue, ValidationError
 from sensorium.backends import Graph, open_graph
 from sensorium.bundle.archives import DAMAGE, read_arrays
 from sensorium.bundle.manifest import SCHEMA_VERSION, GraphEntry, Manifest, PartEntry
-from sensorium.errors import BundleError, unknown
+from sensorium.errors import BundleError, first_fault, unknown
 from sensorium.host import Host
 from sensorium.samples import Array
 
@@ -205,6 +205,4 @@ def _parse(raw: bytes, path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(raw)
     except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BundleError(f"{path}: {MANIFEST}: {where}: {first['msg']}") from err
+        raise BundleError(f"{path}: {MANIFEST}: {first_fault(err)}") from err

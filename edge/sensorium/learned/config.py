@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sensorium.bundle import Part
-from sensorium.errors import BundleError, unknown
+from sensorium.errors import BundleError, first_fault, unknown
 from sensorium.inputs import InputSpec
 
 FUSION = "fusion"  # the graph's name; the others are named by modality
@@ -102,9 +102,7 @@ def parse_config(part: Part) -> ModelConfig:
     try:
         return ModelConfig.model_validate(part.config)
     except ValidationError as err:
-        first = err.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "config"
-        raise BundleError(f"part {part.name}: {where}: {first['msg']}; compile the bundle again") from err
+        raise BundleError(f"part {part.name}: {first_fault(err, 'config')}; compile the bundle again") from err
 
 
 def subset_name(present: tuple[str, ...]) -> str:
