@@ -1,13 +1,17 @@
-"""The one thread that owns a source: opens it, hands its samples over, opens it again when it was lost."""
+"""What looks after a source: opens it, hands its samples over, opens it again when it was lost."""
 
+import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from sensorium.clock import NS_PER_MS, NS_PER_S, Clock
+from sensorium.encoding import Encoding
 from sensorium.errors import SensoriumError
+from sensorium.guard import Lane, LaneLost
 from sensorium.rate import RateHealth
 from sensorium.samples import AudioChunk, Sample
 from sensorium.source import Source, SourceInfo, StandsBy
@@ -67,38 +71,71 @@ class Timekeeper:
 
 
 class Capture:
-    """Runs a source in a thread of its own until ``close``; every change goes to ``report``."""
+    """Runs a source until ``close``; every change goes to ``report``, every sample into ``stream``.
+
+    With an ``encoding`` there are two threads by turns: who has read a sample goes on with it, unless the other one is
+    encoding already, and the other one reads. So no sample waits for a thread to wake, and no read for an encoder
+    (Leader/Followers: D. C. Schmidt et al., Pattern-Oriented Software Architecture 2).
+    """
 
     def __init__(
-        self, source: Source, stream: Stream[Sample], clock: Clock, report: Callable[[SourceChanged], None]
+        self,
+        source: Source,
+        stream: Stream[Sample],
+        clock: Clock,
+        report: Callable[[SourceChanged], None],
+        encoding: Encoding | None = None,
     ) -> None:
         self.source = source
         self.stream = stream
         self._clock = clock
         self._report = report
+        self._encoding = encoding
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"capture-{source.modality}", daemon=True)
+        self._happenings = attend(source, clock, self._stop)
+        self._reading = threading.Lock()  # who has it goes on with them
+        self.threads: list[threading.Thread] = []  # that have begun
+        if encoding is not None:
+            encoding.begin = self._begin
 
     def start(self) -> None:
         """Begin; a source that will not open is reported and tried again, not raised."""
-        self._thread.start()
+        for _ in range(1 if self._encoding is None else 2):
+            self._begin()
 
     def close(self) -> None:
-        """Stop and release the source; says so in the log if a read under way does not end."""
+        """Stop and release the source; says so in the log if a read or an encoding under way does not end."""
         self._stop.set()
         self.source.close()
         self.stream.close()
-        if self._thread.ident is not None:
-            self._thread.join(JOIN_S)
-            if self._thread.is_alive():
-                log.warning("%s: its driver does not return from a read; left behind", self.source.name)
+        deadline = time.monotonic() + JOIN_S
+        for thread in self.threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if self._reading.locked():
+            log.warning("%s: its driver does not return from a read; left behind", self.source.name)
+        elif any(thread.is_alive() for thread in self.threads):
+            log.warning("%s: its encoder does not return; left behind", self.source.name)
+
+    def _begin(self) -> None:
+        self.threads.append(threading.Thread(target=self._run, name=f"sense-{self.source.modality}", daemon=True))
+        self.threads[-1].start()
 
     def _run(self) -> None:
-        for happened in attend(self.source, self._clock, self._stop):
-            if isinstance(happened, SourceChanged):
-                self._report(happened)
-            else:
+        with contextlib.suppress(LaneLost):
+            while (lane := self._read()) is not None and self._encoding is not None:
+                self._encoding.serve(lane)
+
+    def _read(self) -> Lane | None:
+        """Read on until there is a sample and the turn to go on with it; None when all was read."""
+        with self._reading:
+            for happened in self._happenings:
+                if isinstance(happened, SourceChanged):
+                    self._report(happened)
+                    continue
                 self.stream.put(happened, self._clock.now_ns())
+                if self._encoding is not None and (lane := self._encoding.claim()) is not None:
+                    return lane
+        return None
 
 
 def attend(

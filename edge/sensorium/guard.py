@@ -55,6 +55,7 @@ class Lane:
     _current = threading.local()
 
     def __init__(self, period_s: float) -> None:
+        self.turn = threading.Lock()  # who has it may run things
         self._period_s = period_s
         self._running: tuple[Guarded] | None = None  # a new tuple for every run
         self._seen: tuple[Guarded] | None = None  # at the last look

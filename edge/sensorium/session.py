@@ -1,11 +1,11 @@
 """A live session: sources in, events out, through threads that each own one thing.
 
-capture threads -> streams -> encoder threads -> the core -> events
-                              loop thread (ticks) ->|     |-> worker thread (recognise, answer)
-                                 ^                        `-> voice thread (speech)
-                                 `--- inbox: results, progress, readings of the watch thread (temperature ...)
+two threads a source, which read and encode by turns -> the core -> events
+                                 loop thread (ticks) ->|     |-> worker thread (recognise, answer)
+                                    ^                        `-> voice thread (speech)
+                                    `--- inbox: results, progress, readings of the watch thread (temperature ...)
 
-Whoever has the turn steps the core, one at a time: what was captured goes there in its encoder's own thread.
+Whoever has the turn steps the core, one at a time: what was captured goes there in the thread that encoded it.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ from sensorium.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from sensorium.core import Core, CoreSettings
 from sensorium.echo import EchoGuard
 from sensorium.encoders import Encoder, attempt
+from sensorium.encoding import Encoding
 from sensorium.errors import SensoriumError
 from sensorium.events import Event, Fault, HealthChanged
 from sensorium.fallback import FallbackGraph
 from sensorium.fusion import Fusion
-from sensorium.guard import Lane, LaneLost
 from sensorium.jobs import Workshop
 from sensorium.ladder import LADDER, Able, Readings, Rung, fitted
 from sensorium.machine import Machine
@@ -50,7 +50,7 @@ from sensorium.steps import (
     Step,
     Tick,
 )
-from sensorium.stream import Counts, Stream, StreamClosed
+from sensorium.stream import Counts, Stream
 from sensorium.veil import FaceFinder
 from sensorium.voice import Synthesiser, Voice
 
@@ -125,9 +125,6 @@ class Session:
         self._tick_ns = 0  # when the next one is due
         names = dict.fromkeys([*(s.modality for s in sources), "vision", "audio", "text", *parts.encoders])
         self._streams = {name: Stream[Sample](STREAM_CAPACITY.get(name, ORDERED_CAPACITY)) for name in names}
-        self._captures = [
-            Capture(source, self._streams[source.modality], self._clock, self._take) for source in sources
-        ]
         self._echo = EchoGuard()
         self._voice: Voice | None = None
         if speaker is not None and parts.synthesiser is not None:
@@ -150,11 +147,10 @@ class Session:
             privacy=self.privacy.policy,
         )
         self._core = Core(self.core_settings, parts.fusion)
-        self._lanes: dict[str, Lane] = {}
-        self._threads = [self._lane(encoder) for name, encoder in parts.encoders.items() if name in self._streams]
-        self._threads.append(threading.Thread(target=self._work, name="work", daemon=True))
-        self._threads.append(threading.Thread(target=self._watch, name="watch", daemon=True))
-        self._threads.append(threading.Thread(target=self._run, name="loop", daemon=True))
+        self._encodings = {name: self._encoding(encoder) for name, encoder in parts.encoders.items()}
+        self._captures = [self._capture(source) for source in sources]
+        targets = {"work": self._work, "watch": self._watch, "loop": self._run}
+        self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in targets.items()]
 
     def __enter__(self) -> Self:
         if self._journal is not None:
@@ -171,6 +167,8 @@ class Session:
             graph.tell(self._post)
         for thread in self._threads:
             thread.start()
+        if "text" in self._encodings:
+            self._encode_text()
         if self._voice is not None:
             self._voice.start()
         for capture in self._captures:
@@ -261,25 +259,29 @@ class Session:
     def _post(self, step: Step) -> None:
         self._inbox.put(step)
 
-    def _lane(self, encoder: Encoder) -> threading.Thread:
-        """A thread for that encoder, which is replaced where it hangs."""
-        lane = self._lanes[encoder.modality] = Lane(WATCH_S)
-        return threading.Thread(
-            target=self._encode, args=(encoder, lane), name=f"encode-{encoder.modality}", daemon=True
-        )
-
-    def _encode(self, encoder: Encoder, lane: Lane) -> None:
-        stream = self._streams[encoder.modality]
+    def _encoding(self, encoder: Encoder) -> Encoding:
+        """The turn at that encoder. Lines are typed in any thread, and have one of their own that waits for them."""
         looked_ns = 0
-        with contextlib.suppress(StreamClosed, LaneLost), lane:
-            while not lane.lost:
-                sample = stream.take()
-                if sample is None or self._too_soon(encoder.modality, sample.captured_ns - looked_ns):
-                    continue
-                looked_ns = sample.captured_ns
-                if isinstance(sample, AudioChunk):
-                    sample = self._echo.judge(sample)
-                self._take(attempt(encoder, sample, self._core.rung.variant), sample)
+
+        def encode(sample: Sample) -> None:
+            nonlocal looked_ns
+            if self._too_soon(encoder.modality, sample.captured_ns - looked_ns):
+                return
+            looked_ns = sample.captured_ns
+            if isinstance(sample, AudioChunk):
+                sample = self._echo.judge(sample)
+            self._take(attempt(encoder, sample, self._core.rung.variant), sample)
+
+        return Encoding(self._streams[encoder.modality], encode, self._encode_text, WATCH_S)
+
+    def _encode_text(self) -> None:
+        thread = threading.Thread(target=self._encodings["text"].wait, name="sense-text", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _capture(self, source: Source) -> Capture:
+        encoding = self._encodings.get(source.modality) if source.modality != "text" else None
+        return Capture(source, self._streams[source.modality], self._clock, self._take, encoding)
 
     def _take(self, step: Step, sample: Sample | None = None) -> None:
         """Step the core in the calling thread: a change of a source, and what was found in its samples after it."""
@@ -307,11 +309,9 @@ class Session:
             self._post(Measured(self._measure()))
             if self._stop.wait(WATCH_S):
                 return
-            for name, lane in tuple(self._lanes.items()):
-                if lane.look():
+            for name, encoding in self._encodings.items():
+                if encoding.look():
                     log.warning("the %s encoder hangs in a graph; its thread is left behind", name)
-                    self._threads.append(self._lane(self._parts.encoders[name]))
-                    self._threads[-1].start()
 
     def _run(self) -> None:
         try:

@@ -20,7 +20,10 @@ class SourceInfo:
 
 
 class Source(Protocol):
-    """A device or file that yields samples of one modality. One thread owns it; only ``close`` comes from another."""
+    """A device or file that yields samples of one modality.
+
+    One thread at a time opens and reads it, not always the same; only ``close`` may come at any time.
+    """
 
     @property
     def modality(self) -> str:

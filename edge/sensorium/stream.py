@@ -83,6 +83,11 @@ class Stream(Generic[T]):
             self._closed = True
 
     @property
+    def waiting(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._items)
+
+    @property
     def counts(self) -> Counts:
         """What became of everything that was put, at one moment."""
         with self._lock:

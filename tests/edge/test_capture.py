@@ -1,19 +1,21 @@
-"""The thread that owns a source, on sources that open, fail, end and hang as the test wants."""
+"""Who looks after a source, on sources that open, fail, end and hang as the test wants."""
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from sensorium.capture import Capture, SourceChanged, Timekeeper, retry_after_s
 from sensorium.clock import NS_PER_MS, NS_PER_S, MonotonicClock
+from sensorium.encoding import Encoding
 from sensorium.errors import SourceError
-from sensorium.samples import Line, Sample
+from sensorium.guard import Guarded, Patience
+from sensorium.samples import Array, Line, Sample
 from sensorium.source import SourceInfo
-from sensorium.stream import Stream
+from sensorium.stream import Counts, Stream
 
 LIMIT_S = 20.0
 INFO = SourceInfo("scripted", 0)
@@ -298,3 +300,135 @@ def test_a_source_that_lags_gets_its_own_times_back_after_one_bad_one() -> None:
     assert given == sorted(set(given))
     assert given[:4] == told[:4]
     assert given[-1] == told[-1]
+
+
+class Fed:
+    """Gives the lines that it is fed."""
+
+    modality, name, finite = "touch", "fed", True
+
+    def __init__(self) -> None:
+        self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.readers: list[int] = []
+
+    def open(self) -> SourceInfo:
+        return INFO
+
+    def read(self) -> Sample | None:
+        line = self.lines.get(timeout=LIMIT_S)
+        self.readers.append(threading.get_ident())
+        return None if line is None else Line(0, len(self.readers), line)
+
+    def close(self) -> None:
+        self.lines.put(None)
+
+
+def _encoded(
+    source: Fed, encode: Callable[[str], None], capacity: int = 100
+) -> tuple[Capture, Stream[Sample], Encoding]:
+    """A capture of that source, begun, whose lines are encoded."""
+
+    def take(sample: Sample) -> None:
+        assert isinstance(sample, Line)
+        encode(sample.text)
+
+    stream: Stream[Sample] = Stream(capacity)
+    encoding = Encoding(stream, take, lambda: None, look_s=1.0)
+    capture = Capture(source, stream, MonotonicClock(), lambda _: None, encoding)
+    capture.start()
+    return capture, stream, encoding
+
+
+def test_who_has_read_a_sample_encodes_it_if_nobody_does() -> None:
+    source, encoders, done = Fed(), list[int](), threading.Semaphore(0)
+
+    def encode(_: str) -> None:
+        encoders.append(threading.get_ident())
+        done.release()
+
+    capture, _, _ = _encoded(source, encode)
+    for number in range(20):
+        source.lines.put(str(number))
+        assert done.acquire(timeout=LIMIT_S)
+    capture.close()
+    assert encoders == source.readers[:20]
+
+
+def test_an_encoder_that_takes_long_keeps_no_read_waiting_and_gets_the_rest_in_order() -> None:
+    source, begun, go_on = Fed(), threading.Event(), threading.Event()
+    encoded: list[str] = []
+
+    def encode(line: str) -> None:
+        encoded.append(line)
+        begun.set()
+        assert go_on.wait(LIMIT_S)
+
+    capture, stream, _ = _encoded(source, encode, capacity=3)
+    source.lines.put("0")
+    assert begun.wait(LIMIT_S)
+    for line in "12345":
+        source.lines.put(line)
+    source.lines.put(None)  # the end, which is read as well
+    while stream.counts.put < 6:
+        time.sleep(0)
+    go_on.set()
+    for thread in capture.threads:
+        thread.join(LIMIT_S)
+    assert encoded == ["0", "3", "4", "5"]
+    assert stream.counts == Counts(put=6, taken=4, dropped=2, waiting=0)
+
+
+def test_nothing_is_left_lying_and_nothing_is_encoded_by_two() -> None:
+    """Samples that come just when the other thread has found nothing more to encode."""
+    source, encoded, busy = Fed(), list[str](), threading.Lock()
+
+    def encode(line: str) -> None:
+        assert busy.acquire(blocking=False)
+        encoded.append(line)
+        busy.release()
+
+    count = 3000
+    capture, stream, _ = _encoded(source, encode, capacity=count)
+    for number in range(count):
+        source.lines.put(str(number))
+    source.lines.put(None)
+    for thread in capture.threads:
+        thread.join(LIMIT_S)
+    assert encoded == [str(number) for number in range(count)]
+    assert stream.counts == Counts(put=count, taken=count, dropped=0, waiting=0)
+
+
+class Stuck:
+    """A graph that does not return before it is let."""
+
+    inputs = outputs = ()
+
+    def __init__(self) -> None:
+        self.hangs, self.let_go = threading.Event(), threading.Event()
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        self.hangs.set()
+        assert self.let_go.wait(LIMIT_S)
+        return dict(feeds)
+
+
+def test_a_thread_that_hangs_in_a_graph_loses_its_turn_and_the_others_go_on() -> None:
+    source, told, stuck = Fed(), queue.SimpleQueue[str](), Stuck()
+    graph = Guarded("model", stuck, Patience(first_s=1.0))
+
+    def encode(line: str) -> None:
+        if line == "hang":
+            graph.run({})
+        told.put(line)
+
+    capture, _, encoding = _encoded(source, encode)
+    source.lines.put("hang")
+    assert stuck.hangs.wait(LIMIT_S)
+    assert [encoding.look(), encoding.look()] == [False, True]
+    for line in ("after", "and after"):
+        source.lines.put(line)
+        assert told.get(timeout=LIMIT_S) == line
+    stuck.let_go.set()
+    capture.close()
+    assert not any(thread.is_alive() for thread in capture.threads)
+    assert told.empty()

@@ -55,7 +55,13 @@ class Hanging(Fake):
 
     def __init__(self) -> None:
         self.let_go = threading.Event()
-        super().__init__(lambda feeds: dict(feeds) if self.let_go.wait() else {})
+        self.thread: threading.Thread | None = None  # that hangs
+        super().__init__(self._hang)
+
+    def _hang(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        self.thread = threading.current_thread()
+        self.let_go.wait()
+        return dict(feeds)
 
 
 @pytest.fixture
@@ -173,10 +179,10 @@ def test_a_session_replaces_the_thread_of_an_encoder_whose_graph_hangs_and_goes_
             if isinstance(event, Percept) and event.scene:
                 break
         hanging.let_go.set()  # what was left behind returns, and is of no more account
-        left, instead = [thread for thread in session._threads if thread.name == "encode-vision"]
-        left.join(20)
-        assert not left.is_alive()
-        assert instead.is_alive()
+        assert hanging.thread is not None
+        hanging.thread.join(20)
+        assert not hanging.thread.is_alive()
+        assert {thread.name for thread in threading.enumerate()} >= {"sense-vision"}
     (change,) = [event for event in told if isinstance(event, BackendChanged)]
     assert change.cause == "one does not return from model/vision"
     assert told[-1].scene[0].name == "2.0"

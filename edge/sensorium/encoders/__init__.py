@@ -17,7 +17,7 @@ FAILING = "failing"  # the fault of a modality whose encoder raises
 
 
 class Encoder(Protocol):
-    """Encodes the samples of one modality. One thread owns it."""
+    """Encodes the samples of one modality. One thread at a time uses it, not always the same."""
 
     @property
     def modality(self) -> str:

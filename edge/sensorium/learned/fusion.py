@@ -113,7 +113,7 @@ class _Told:
 
 
 class LearnedFusion:
-    """See the module. One thread owns it."""
+    """See the module. One thread at a time uses it."""
 
     def __init__(self, graph: FusionGraph, scorer: Scorer, words: Words | None = None) -> None:
         """``words``: what was said aloud counts as the model's text, where it is newer than what was typed."""

@@ -24,7 +24,7 @@ GRID = 3
 
 
 class LearnedPictures:
-    """One thread owns it."""
+    """One thread at a time uses it."""
 
     def __init__(
         self, tower: Tower, spec: ImageInput, variants: Mapping[str, tuple[Tower, ImageInput]] | None = None

@@ -19,7 +19,7 @@ GAP_PERIODS = 10  # a sensor that was away for longer than so many readings, and
 
 
 class LearnedReadings:
-    """One thread owns it. Nothing is told until the first window is full."""
+    """One thread at a time uses it. Nothing is told until the first window is full."""
 
     def __init__(self, tower: Tower, spec: ReadingsInput) -> None:
         self.modality = tower.modality

@@ -52,7 +52,7 @@ class Noticing(Protocol):
 
 
 class LearnedSounds:
-    """One thread owns it. ``voice``: a voice detector's stream; without one, loudness decides."""
+    """One thread at a time uses it. ``voice``: a voice detector's stream; without one, loudness decides."""
 
     def __init__(
         self,

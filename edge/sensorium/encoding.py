@@ -1,0 +1,57 @@
+"""The turn at a modality's encoder: one thread at a time has it, and another one where that hangs."""
+
+import contextlib
+from collections.abc import Callable
+
+from sensorium.guard import Lane, LaneLost
+from sensorium.samples import Sample
+from sensorium.stream import Stream, StreamClosed
+
+
+class Encoding:
+    """Has ``encode`` called with one sample of ``stream`` after the other, by whoever has the turn.
+
+    ``begin``, which its owner sets, starts a thread instead of one that hangs.
+    """
+
+    def __init__(
+        self, stream: Stream[Sample], encode: Callable[[Sample], None], begin: Callable[[], None], look_s: float
+    ) -> None:
+        """``look_s``: how often its owner calls ``hangs``."""
+        self.begin = begin
+        self._stream = stream
+        self._encode = encode
+        self._look_s = look_s
+        self._lane = Lane(look_s)
+
+    def claim(self) -> Lane | None:
+        """The turn, for ``serve``; None: another thread has it, and takes what waits when it comes to it."""
+        lane = self._lane
+        return lane if lane.turn.acquire(blocking=False) else None
+
+    def serve(self, lane: Lane) -> None:
+        """Encode what waits, until nothing does; raises LaneLost where the turn was given to another thread."""
+        while True:
+            try:
+                with lane, contextlib.suppress(StreamClosed):
+                    while (sample := self._stream.take(timeout_s=0)) is not None:
+                        self._encode(sample)
+            finally:
+                lane.turn.release()
+            # What came after the last look and before the turn was free has nobody else.
+            if not self._stream.waiting or not lane.turn.acquire(blocking=False):
+                return
+
+    def wait(self) -> None:
+        """Encode whatever comes, until the stream ends: in a thread of its own, for a stream that many put into."""
+        with contextlib.suppress(StreamClosed, LaneLost), self._lane:
+            while (sample := self._stream.take()) is not None:
+                self._encode(sample)
+
+    def look(self) -> bool:
+        """Whether the thread that has the turn hangs in a graph; it has lost it then, and there is another thread."""
+        if not self._lane.look():
+            return False
+        self._lane = Lane(self._look_s)
+        self.begin()
+        return True
