@@ -133,8 +133,11 @@ class Capture:
                     self._report(happened)
                     continue
                 self.stream.put(happened, self._clock.now_ns())
-                if self._encoding is not None and (lane := self._encoding.claim()) is not None:
+                if self._encoding is None or (lane := self._encoding.claim()) is None:
+                    continue
+                if not self._encoding.quick:
                     return lane
+                self._encoding.serve(lane)
         return None
 
 

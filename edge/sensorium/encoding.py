@@ -1,11 +1,18 @@
 """The turn at a modality's encoder: one thread at a time has it, and another one where that hangs."""
 
 import contextlib
+import time
 from collections.abc import Callable
 
+from sensorium.clock import NS_PER_MS
 from sensorium.guard import Lane, LaneLost
 from sensorium.samples import Sample
 from sensorium.stream import Stream, StreamClosed
+
+# To wake a thread that is to read meanwhile costs some 20 us, and is not worth it for as long as nothing takes longer
+# than a sixteenth of a microphone's chunk, the shortest period that is usual.
+QUICK_NS = 2 * NS_PER_MS
+QUICK_RUNS = 30  # in a row, after which the next one is expected to be quick too
 
 
 class Encoding:
@@ -23,6 +30,12 @@ class Encoding:
         self._encode = encode
         self._look_s = look_s
         self._lane = Lane(look_s)
+        self._quick_runs = 0  # in a row
+
+    @property
+    def quick(self) -> bool:
+        """Whether it takes too short a time to have somebody else read meanwhile."""
+        return self._quick_runs >= QUICK_RUNS
 
     def claim(self) -> Lane | None:
         """The turn, for ``serve``; None: another thread has it, and takes what waits when it comes to it."""
@@ -35,7 +48,9 @@ class Encoding:
             try:
                 with lane, contextlib.suppress(StreamClosed):
                     while (sample := self._stream.take(timeout_s=0)) is not None:
+                        began_ns = time.monotonic_ns()
                         self._encode(sample)
+                        self._quick_runs = self._quick_runs + 1 if time.monotonic_ns() - began_ns < QUICK_NS else 0
             finally:
                 lane.turn.release()
             # What came after the last look and before the turn was free has nobody else.

@@ -10,7 +10,7 @@ import pytest
 
 from sensorium.capture import Capture, SourceChanged, Timekeeper, retry_after_s
 from sensorium.clock import NS_PER_MS, NS_PER_S, MonotonicClock
-from sensorium.encoding import Encoding
+from sensorium.encoding import QUICK_RUNS, Encoding
 from sensorium.errors import SourceError
 from sensorium.guard import Guarded, Patience
 from sensorium.samples import Array, Line, Sample
@@ -352,6 +352,17 @@ def test_who_has_read_a_sample_encodes_it_if_nobody_does() -> None:
         assert done.acquire(timeout=LIMIT_S)
     capture.close()
     assert encoders == source.readers[:20]
+
+
+def test_one_thread_does_it_all_where_encoding_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensorium.encoding.QUICK_NS", 10**12)
+    source, done = Fed(), threading.Semaphore(0)
+    capture, _, _ = _encoded(source, lambda _: done.release())
+    for number in range(3 * QUICK_RUNS):
+        source.lines.put(str(number))
+        assert done.acquire(timeout=LIMIT_S)
+    capture.close()
+    assert len(set(source.readers[QUICK_RUNS + 1 : -1])) == 1
 
 
 def test_an_encoder_that_takes_long_keeps_no_read_waiting_and_gets_the_rest_in_order() -> None:
