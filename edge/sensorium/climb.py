@@ -1,13 +1,16 @@
 """The pure rule that moves a session up and down its ladder: ``step(rungs, standing, readings, now_ns) -> standing``.
 
 It goes down where a reading is as bad as the next rung's limit, and up again in calm: always, however often a try
-fails, and at most one rung at a time, so that it neither stays below for good nor swings.
+fails, and at most one rung at a time, so that it neither stays below for good nor swings. ``Footing`` gathers what it
+is asked with.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sensorium.clock import NS_PER_S
+from sensorium.events import RungChanged
 from sensorium.ladder import Readings, Rung, calm, cause, good, in_words
 
 # Only a try tells whether the rung above is still too much. One that failed is made again after twice as long, at most
@@ -19,6 +22,8 @@ BETTER = 0.5
 # after so many stays: with 5 s a minute, so that a try that fails spoils at most one tick in twelve, then one in 24 ...
 # and the next one as soon as that try has not failed.
 CALM_STAYS = 12
+WINDOW = 20  # ticks whose lateness is judged together: their 95th percentile is the second latest, so one is no cause
+FAILURES_NS = 60 * NS_PER_S  # for so long a backend's failure counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +109,41 @@ def _calm_stays(standing: Standing) -> int:
 
 def _least(one: float | None, other: float | None) -> float | None:
     return min((value for value in (one, other) if value is not None), default=None)
+
+
+class Footing:
+    """Where a session stands on its ladder, and what was read lately."""
+
+    def __init__(self, ladder: Sequence[Rung]) -> None:
+        self.readings = Readings()  # of the machine
+        self._ladder = ladder
+        self._standing = Standing()
+        self._lateness: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # of ticks on this rung: late, behind [ms]
+        self._failed_ns: tuple[int, ...] = ()  # when backends were replaced
+
+    @property
+    def rung(self) -> Rung:
+        """The one that the session stands on."""
+        return self._ladder[self._standing.level]
+
+    def failed(self, now_ns: int) -> None:
+        """A backend was replaced."""
+        self._failed_ns = (*self._failed_ns, now_ns)
+
+    def tick(self, late_ms: float, behind_ms: float, now_ns: int) -> RungChanged | None:
+        """A tick was so late, and what it rests on so old: up or down, or neither."""
+        self._lateness.append((late_ms, behind_ms))
+        late, behind = map(_p95, zip(*self._lateness, strict=True))
+        self._failed_ns = tuple(at_ns for at_ns in self._failed_ns if now_ns - at_ns < FAILURES_NS)
+        readings = replace(self.readings, late_ms=late, behind_ms=behind, failures=len(self._failed_ns))
+        before, previous = self._standing.level, self.rung.name
+        self._standing = step(self._ladder, self._standing, readings, now_ns)
+        if self._standing.level == before:
+            return None
+        self._lateness.clear()
+        return RungChanged(now_ns, self.rung.name, previous, self._standing.cause)
+
+
+def _p95(values: Sequence[float]) -> float | None:
+    """The 95th percentile of a whole window; None of less."""
+    return sorted(values)[WINDOW * 95 // 100 - 1] if len(values) == WINDOW else None

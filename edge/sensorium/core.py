@@ -6,12 +6,11 @@ in the conversation, and remembers what an answer may rest on.
 
 import logging
 import re
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from sensorium.capture import SourceChanged
-from sensorium.climb import Standing, step
+from sensorium.climb import Footing
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.conversation import TurnOutput, TurnTaking
 from sensorium.errors import SensoriumError
@@ -25,17 +24,16 @@ from sensorium.events import (
     HealthChanged,
     Percept,
     Reply,
-    RungChanged,
-    Sensed,
     Speech,
     Utterance,
 )
 from sensorium.evidence import Evidence, Phrase
 from sensorium.fusion import Fusion
-from sensorium.health import Health, State, arrival, stale_after_ns
-from sensorium.ladder import LADDER, Readings, Rung
+from sensorium.health import Health, State, stale_after_ns
+from sensorium.ladder import LADDER, Rung
 from sensorium.policy import PRIVATE, PrivacyPolicy
 from sensorium.scene import Memory
+from sensorium.senses import Failures, Sense
 from sensorium.steps import (
     Check,
     Consent,
@@ -62,9 +60,6 @@ log = logging.getLogger(__name__)
 
 TOLD_CANDIDATES = 5  # in a percept when nothing is looked for by name
 TOLD_NAMES = 5  # for the whole picture
-TOLD_AGAIN_NS = 10 * NS_PER_S  # a part that fails on every sample is told so often, not thirty times a second
-WINDOW = 20  # ticks whose lateness is judged together: their 95th percentile is the second latest, so one is no cause
-FAILURES_NS = 60 * NS_PER_S  # for so long a backend's failure counts
 SENSE_OF_WORDS = {"audio": "speech"}  # what is said is other evidence than how it sounds
 
 
@@ -82,49 +77,24 @@ class CoreSettings:
     privacy: PrivacyPolicy = PRIVATE  # what a recording of it lacks
 
 
-@dataclass(slots=True)
-class _Sense:
-    """What is known of one modality."""
-
-    health: Health
-    connected: bool = False
-    stale_ns: int = 0  # age from which on a sample is overdue; 0: never
-    opened_ns: int = 0
-    last_ns: int = 0  # arrival of the newest sample
-    fault: str | None = None  # of what is in the samples
-    rate_fault: str | None = None  # of how they come; what is in them counts nonetheless
-    evidence: dict[str, Evidence] = field(default_factory=dict)  # by sense: a modality may have several
-    failures: dict[str, int] = field(default_factory=dict)  # reason -> when it was last told
-    behind_ns: int = 0  # age of a sample when it was known what it shows: the oldest since the last tick, or before
-    looked: bool = False  # since the last tick
-
-    def look(self, age_ns: int) -> None:
-        """Something was found in a sample of that age."""
-        self.behind_ns = max(self.behind_ns, age_ns) if self.looked else age_ns
-        self.looked = True
-
-
 class Core:
     """See the module. ``fusion`` scores the candidates; ``handle`` is the only way in."""
 
     def __init__(self, settings: CoreSettings, fusion: Fusion | None) -> None:
         self._settings = settings
         self._fusion = fusion
-        self._senses = {name: _Sense(Health(State.ABSENT, "not connected yet")) for name in settings.modalities}
+        self._senses = {name: Sense() for name in settings.modalities}
         self._turns = TurnTaking()
         self._memory = Memory()
-        self._standing = Standing()
+        self._footing = Footing(settings.ladder)
         self._consent: bool | None = None  # as it was last told
-        self._lateness: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # of ticks on this rung: late, behind [ms]
-        self._readings = Readings()
         self._backends = dict(settings.backends)
-        self._failed_ns: tuple[int, ...] = ()  # when backends were replaced
         self._ticks = 0
         self._jobs = 0
         self._replies = 0
         self._asked: dict[int, Respond] = {}
         self._speaking: int | None = None
-        self._fusion_failures: dict[str, int] = {}  # reason -> when it was last told
+        self._fusion_failures = Failures()
 
     def handle(self, step: Step, now_ns: int) -> list[Effect]:
         """Take in one step at ``now_ns``; returns what is to be done, in order."""
@@ -139,7 +109,7 @@ class Core:
         if isinstance(step, Done):
             return self._done(step, now_ns)
         if isinstance(step, Measured):
-            self._readings = step.readings
+            self._footing.readings = step.readings
             return []
         if isinstance(step, Replaced):
             return self._replace(step, now_ns)
@@ -159,7 +129,7 @@ class Core:
     @property
     def rung(self) -> Rung:
         """The ladder's rung that the session stands on."""
-        return self._settings.ladder[self._standing.level]
+        return self._footing.rung
 
     def _agree(self, consent: Consent, now_ns: int) -> list[Effect]:
         if consent.given == self._consent:
@@ -191,7 +161,7 @@ class Core:
             sense.last_ns = max(sense.last_ns, arrivals.get(name, 0))
             if not sense.connected:
                 continue
-            health = _health(sense, now_ns)
+            health = sense.judge(now_ns)
             began = sense.last_ns >= sense.opened_ns or sense.stale_ns == 0
             if began or not health.present:
                 effects += self._set_health(name, health, now_ns)
@@ -230,8 +200,9 @@ class Core:
         sense.fault = found.fault
         if found.text is None:  # a line is old when somebody was slow to type it
             sense.look(max(0, now_ns - found.captured_ns))
-        effects += self._set_health(found.modality, _health(sense, now_ns), now_ns)
-        effects += self._tell_failures(sense, found, now_ns)
+        effects += self._set_health(found.modality, sense.judge(now_ns), now_ns)
+        new = sense.failures.new(found.failures, now_ns)
+        effects += [Publish(Fault(now_ns, found.modality, reason)) for reason in new]
         if found.fault is not None:
             self._lose_evidence(found.modality)
         else:
@@ -242,14 +213,6 @@ class Core:
         for sign in found.speech:
             effects += self._converse(self._turns.hear(sign), now_ns)
         return effects
-
-    def _tell_failures(self, sense: _Sense, found: Finding, now_ns: int) -> list[Effect]:
-        if not found.failures:
-            return []
-        told = {reason: at_ns for reason, at_ns in sense.failures.items() if now_ns - at_ns < TOLD_AGAIN_NS}
-        new = [reason for reason in dict.fromkeys(found.failures) if reason not in told]
-        sense.failures = told | dict.fromkeys(new, now_ns)
-        return [Publish(Fault(now_ns, found.modality, reason)) for reason in new]
 
     # conversation
 
@@ -322,7 +285,7 @@ class Core:
         percept = Percept(
             at_ns=now_ns,
             seq=self._ticks,
-            senses={name: self._sensed(sense, now_ns) for name, sense in self._senses.items()},
+            senses={name: sense.sensed(now_ns) for name, sense in self._senses.items()},
             candidates=candidates,
             things=self._memory.things,
             scene=self._memory.names[:TOLD_NAMES],
@@ -336,25 +299,16 @@ class Core:
     def _climb(self, latency_ms: float, now_ns: int) -> list[Effect]:
         """Up or down the ladder, or neither."""
         behind_ns = max((sense.behind_ns for sense in self._senses.values() if sense.connected), default=0)
-        self._lateness.append((latency_ms, behind_ns / NS_PER_MS))
-        late_ms, behind_ms = map(_p95, zip(*self._lateness, strict=True))
+        change = self._footing.tick(latency_ms, behind_ns / NS_PER_MS, now_ns)
         for sense in self._senses.values():
             sense.looked = False
-        self._failed_ns = tuple(at_ns for at_ns in self._failed_ns if now_ns - at_ns < FAILURES_NS)
-        failures = len(self._failed_ns)
-        readings = replace(self._readings, late_ms=late_ms, behind_ms=behind_ms, failures=failures)
-        previous, before = self.rung.name, self._standing.level
-        self._standing = step(self._settings.ladder, self._standing, readings, now_ns)
-        if self._standing.level == before:
-            return []
-        self._lateness.clear()
-        for sense in self._senses.values():
-            sense.behind_ns = 0
-        return [Publish(RungChanged(now_ns, self.rung.name, previous, self._standing.cause))]
+            if change is not None:
+                sense.behind_ns = 0
+        return [] if change is None else [Publish(change)]
 
     def _replace(self, change: Replaced, now_ns: int) -> list[Effect]:
         self._backends[change.graph] = change.backend
-        self._failed_ns = (*self._failed_ns, now_ns)
+        self._footing.failed(now_ns)
         return [Publish(BackendChanged(now_ns, change.graph, change.backend, change.previous, change.cause))]
 
     def _candidates(self, now_ns: int) -> tuple[tuple[Candidate, ...], list[Effect]]:
@@ -366,48 +320,19 @@ class Core:
             return self._fusion.fuse(self._evidences(now_ns), now_ns, count), []
         except SensoriumError as err:  # a graph that fails; a fault of our own surfaces
             reason = f"{type(err).__name__}: {err}"
-            told_ns = self._fusion_failures.get(reason)
-            if told_ns is not None and now_ns - told_ns < TOLD_AGAIN_NS:
-                return (), []
-            log.exception("fusion failed")
-            self._fusion_failures = {reason: now_ns}
-            return (), [Publish(Fault(now_ns, "fusion", reason))]
+            new = self._fusion_failures.new([reason], now_ns)
+            if new:
+                log.exception("fusion failed")
+            return (), [Publish(Fault(now_ns, "fusion", reason)) for reason in new]
 
     def _evidences(self, now_ns: int) -> list[Evidence]:
-        return [e for sense in self._senses.values() for e in self._current(sense, now_ns)]
-
-    def _current(self, sense: _Sense, now_ns: int) -> list[Evidence]:
-        if not sense.health.present:
-            return []
-        return [e for e in sense.evidence.values() if now_ns <= e.lasts_until_ns]
-
-    def _sensed(self, sense: _Sense, now_ns: int) -> Sensed:
-        newest_ns = max((e.captured_ns for e in sense.evidence.values()), default=None)
-        age_ms = None if newest_ns is None else (now_ns - newest_ns) / NS_PER_MS
-        return Sensed(sense.health.state, sense.health.reason, age_ms, bool(self._current(sense, now_ns)))
+        return [e for sense in self._senses.values() for e in sense.current(now_ns)]
 
     def _health(self) -> dict[str, Health]:
         return {name: sense.health for name, sense in self._senses.items()}
 
     def _wall_clock_s(self, now_ns: int) -> float:
         return self._settings.wall_clock_s + (now_ns - self._settings.started_ns) / NS_PER_S
-
-
-def _health(sense: _Sense, now_ns: int) -> Health:
-    """The judgement on a connected modality from when its last sample came and what was in it."""
-    last_ns = max(sense.last_ns, sense.opened_ns)
-    state = arrival(now_ns - last_ns, sense.stale_ns)
-    if state is not State.LIVE:
-        return Health(state, "no samples", last_ns)
-    fault = sense.fault or sense.rate_fault
-    if fault is not None:
-        return Health(State.DEGRADED, fault, now_ns)
-    return Health(State.LIVE, "", now_ns)
-
-
-def _p95(values: Sequence[float]) -> float | None:
-    """The 95th percentile of a whole window; None of less."""
-    return sorted(values)[WINDOW * 95 // 100 - 1] if len(values) == WINDOW else None
 
 
 def first_sentences(text: str, count: int) -> str:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium.capture import SourceChanged
-from sensorium.climb import CALM_STAYS, DOUBLINGS, Standing, Try, step
+from sensorium.climb import CALM_STAYS, DOUBLINGS, WINDOW, Standing, Try, step
 from sensorium.clock import NS_PER_MS, NS_PER_S
-from sensorium.core import WINDOW, Core, CoreSettings, events, first_sentences
+from sensorium.core import Core, CoreSettings, events, first_sentences
 from sensorium.errors import LadderError
 from sensorium.events import Percept, RungChanged
 from sensorium.ladder import (
