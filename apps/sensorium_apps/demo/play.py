@@ -77,8 +77,8 @@ def play(
                 with _playing(world) as playing:
                     live = Live(session, sources, bundle, clock)
                     tell(live, _kept(live, playing, events))
-                ticks = session.ticks
-        run = Run([photo for photo, _ in photos], world.happened, events, ticks, saved.seconds(events))
+        events += session  # what it told until it was closed
+        run = Run([photo for photo, _ in photos], world.happened, events, session.ticks, saved.seconds(events))
     timeline = out / "timeline.png"
     draw(events, start_ns, END_S, timeline)
     summary = summarise(run)
