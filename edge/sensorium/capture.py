@@ -93,7 +93,8 @@ class Capture:
         self._encoding = encoding
         self._stop = threading.Event()
         self._happenings = attend(source, clock, self._stop)
-        self._reading = threading.Lock()  # who has it goes on with them
+        self._free = threading.Condition()
+        self._reading = False  # whether a thread goes on with them
         self.threads: list[threading.Thread] = []  # that have begun
         if encoding is not None:
             encoding.begin = self._begin
@@ -108,13 +109,14 @@ class Capture:
         self._stop.set()
         self.source.close()
         self.stream.close()
+        with self._free:
+            self._free.notify_all()
         deadline = time.monotonic() + JOIN_S
         for thread in self.threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        if self._reading.locked():
-            log.warning("%s: its driver does not return from a read; left behind", self.source.name)
-        elif any(thread.is_alive() for thread in self.threads):
-            log.warning("%s: its encoder does not return; left behind", self.source.name)
+        if any(thread.is_alive() for thread in self.threads):
+            what = "driver does not return from a read" if self._reading else "encoder does not return"
+            log.warning("%s: its %s; left behind", self.source.name, what)
 
     def _begin(self) -> None:
         self.threads.append(threading.Thread(target=self._run, name=f"sense-{self.source.modality}", daemon=True))
@@ -127,18 +129,28 @@ class Capture:
 
     def _read(self) -> Lane | None:
         """Read on until there is a sample and the turn to go on with it; None when all was read."""
-        with self._reading:
+        with self._free:
+            while self._reading:
+                if self._stop.is_set():  # a read that does not end keeps nobody else
+                    return None
+                self._free.wait()
+            self._reading = True
+        quick = False
+        try:
             for happened in self._happenings:
                 if isinstance(happened, SourceChanged):
                     self._report(happened)
                     continue
                 self.stream.put(happened, self._clock.now_ns())
-                if self._encoding is None or (lane := self._encoding.claim()) is None:
-                    continue
-                if not self._encoding.quick:
+                if self._encoding is not None and (lane := self._encoding.claim()) is not None:
+                    quick = self._encoding.quick
                     return lane
-                self._encoding.serve(lane)
-        return None
+            return None
+        finally:
+            with self._free:
+                self._reading = False
+                if not quick:  # else this thread is back before another one would be awake
+                    self._free.notify()
 
 
 def attend(

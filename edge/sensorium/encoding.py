@@ -9,8 +9,8 @@ from sensorium.guard import Lane, LaneLost
 from sensorium.samples import Sample
 from sensorium.stream import Stream, StreamClosed
 
-# To wake a thread that is to read meanwhile costs some 20 us, and is not worth it for as long as nothing takes longer
-# than a sixteenth of a microphone's chunk, the shortest period that is usual.
+# To wake a thread that is to read meanwhile costs some 20 us, which an encoder is not worth that takes less than a
+# sixteenth of a microphone's chunk, the shortest period that is usual.
 QUICK_NS = 2 * NS_PER_MS
 QUICK_RUNS = 30  # in a row, after which the next one is expected to be quick too
 
@@ -67,6 +67,6 @@ class Encoding:
         """Whether the thread that has the turn hangs in a graph; it has lost it then, and there is another thread."""
         if not self._lane.look():
             return False
-        self._lane = Lane(self._look_s)
+        self._lane, self._quick_runs = Lane(self._look_s), 0
         self.begin()
         return True

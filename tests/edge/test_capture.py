@@ -14,7 +14,7 @@ from sensorium.encoding import QUICK_RUNS, Encoding
 from sensorium.errors import SourceError
 from sensorium.guard import Guarded, Patience
 from sensorium.samples import Array, Line, Sample
-from sensorium.source import SourceInfo
+from sensorium.source import Source, SourceInfo
 from sensorium.stream import Counts, Stream
 
 LIMIT_S = 20.0
@@ -206,6 +206,15 @@ def test_a_read_that_never_returns_is_left_behind_and_the_log_says_so(caplog: py
     assert "hanging: its driver does not return from a read; left behind" in caplog.text
 
 
+def test_a_read_that_never_returns_keeps_no_other_thread() -> None:
+    source = Hanging()
+    capture, _, _ = _encoded(source, lambda _: None)
+    assert source.reading.wait(LIMIT_S)
+    capture.close()
+    assert [thread.is_alive() for thread in capture.threads].count(True) == 1
+    source.let_go.set()
+
+
 def test_tries_to_open_come_soon_after_a_short_outage_and_rarely_in_a_long_one() -> None:
     assert retry_after_s(0.0) <= 0.05
     assert retry_after_s(20.0) == pytest.approx(0.4)
@@ -324,7 +333,7 @@ class Fed:
 
 
 def _encoded(
-    source: Fed, encode: Callable[[str], None], capacity: int = 100
+    source: Source, encode: Callable[[str], None], capacity: int = 100
 ) -> tuple[Capture, Stream[Sample], Encoding]:
     """A capture of that source, begun, whose lines are encoded."""
 
@@ -423,7 +432,11 @@ class Stuck:
         return dict(feeds)
 
 
-def test_a_thread_that_hangs_in_a_graph_loses_its_turn_and_the_others_go_on() -> None:
+@pytest.mark.parametrize("quick_ns", [0, 10**12])
+def test_a_thread_that_hangs_in_a_graph_loses_its_turn_and_the_others_go_on(
+    quick_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sensorium.encoding.QUICK_NS", quick_ns)
     source, told, stuck = Fed(), queue.SimpleQueue[str](), Stuck()
     graph = Guarded("model", stuck, Patience(first_s=1.0))
 
@@ -433,6 +446,9 @@ def test_a_thread_that_hangs_in_a_graph_loses_its_turn_and_the_others_go_on() ->
         told.put(line)
 
     capture, _, encoding = _encoded(source, encode)
+    for number in range(2 * QUICK_RUNS):
+        source.lines.put(str(number))
+        assert told.get(timeout=LIMIT_S) == str(number)
     source.lines.put("hang")
     assert stuck.hangs.wait(LIMIT_S)
     assert [encoding.look(), encoding.look()] == [False, True]
