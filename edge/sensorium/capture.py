@@ -93,7 +93,8 @@ class Capture:
         self._encoding = encoding
         self._stop = threading.Event()
         self._happenings = attend(source, clock, self._stop)
-        self._free = threading.Condition()
+        self._lock = threading.Lock()
+        self._free = threading.Condition(self._lock)
         self._reading = False  # whether a thread goes on with them
         self.threads: list[threading.Thread] = []  # that have begun
         if encoding is not None:
@@ -109,7 +110,7 @@ class Capture:
         self._stop.set()
         self.source.close()
         self.stream.close()
-        with self._free:
+        with self._lock:
             self._free.notify_all()
         deadline = time.monotonic() + JOIN_S
         for thread in self.threads:
@@ -129,7 +130,7 @@ class Capture:
 
     def _read(self) -> Lane | None:
         """Read on until there is a sample and the turn to go on with it; None when all was read."""
-        with self._free:
+        with self._lock:
             while self._reading:
                 if self._stop.is_set():  # a read that does not end keeps nobody else
                     return None
@@ -147,7 +148,7 @@ class Capture:
                     return lane
             return None
         finally:
-            with self._free:
+            with self._lock:
                 self._reading = False
                 if not quick:  # else this thread is back before another one would be awake
                     self._free.notify()
