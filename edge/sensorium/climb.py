@@ -118,7 +118,7 @@ class Footing:
         self.readings = Readings()  # of the machine
         self._ladder = ladder
         self._standing = Standing()
-        self._lateness: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # of ticks on this rung: late, behind [ms]
+        self._late_ms, self._behind_ms = (deque[float](maxlen=WINDOW) for _ in range(2))  # of ticks on this rung
         self._failed_ns: tuple[int, ...] = ()  # when backends were replaced
 
     @property
@@ -132,18 +132,20 @@ class Footing:
 
     def tick(self, late_ms: float, behind_ms: float, now_ns: int) -> RungChanged | None:
         """A tick was so late, and what it rests on so old: up or down, or neither."""
-        self._lateness.append((late_ms, behind_ms))
-        late, behind = map(_p95, zip(*self._lateness, strict=True))
+        self._late_ms.append(late_ms)
+        self._behind_ms.append(behind_ms)
         self._failed_ns = tuple(at_ns for at_ns in self._failed_ns if now_ns - at_ns < FAILURES_NS)
-        readings = replace(self.readings, late_ms=late, behind_ms=behind, failures=len(self._failed_ns))
+        late, behind, failures = _p95(self._late_ms), _p95(self._behind_ms), len(self._failed_ns)
+        readings = replace(self.readings, late_ms=late, behind_ms=behind, failures=failures)
         before, previous = self._standing.level, self.rung.name
         self._standing = step(self._ladder, self._standing, readings, now_ns)
         if self._standing.level == before:
             return None
-        self._lateness.clear()
+        self._late_ms.clear()
+        self._behind_ms.clear()
         return RungChanged(now_ns, self.rung.name, previous, self._standing.cause)
 
 
-def _p95(values: Sequence[float]) -> float | None:
+def _p95(values: deque[float]) -> float | None:
     """The 95th percentile of a whole window; None of less."""
     return sorted(values)[WINDOW * 95 // 100 - 1] if len(values) == WINDOW else None
