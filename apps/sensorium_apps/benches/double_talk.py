@@ -38,6 +38,8 @@ USER_RMS = 0.1  # of recordings that are joined
 class Trial:
     """One interruption."""
 
+    room: bool  # else a cable
+    stumbles: bool  # whether the loudspeaker does
     level_db: int
     alone_s: float  # of the machine's voice, before the user
     began_s: float | None  # when it was noticed that a voice began, since the user's first sample; None: not at all
@@ -72,7 +74,8 @@ def double_talk(
         guard = EchoGuard()
         guard.play(said, own_rate_hz, 0)
         began = _began(guard, AudioEncoder(voice_activity, None), mixed.astype(np.float32))
-        yield Trial(level_db, onset / RATE_HZ, None if began is None else (began - onset) / RATE_HZ)
+        began_s = None if began is None else (began - onset) / RATE_HZ
+        yield Trial(room, stumbles, level_db, onset / RATE_HZ, began_s)
 
 
 def utterances(words: Sequence[Sound], seconds: float, seed: int = 0) -> list[Sound]:
