@@ -39,9 +39,12 @@ def _described(sample: Sample) -> tuple[dict[str, Any], Bytes]:
         case Frame(image=image, still=still):
             header |= {"type": "frame", "shape": image.shape, "still": still}
             raw = np.ascontiguousarray(image).reshape(-1)
-        case AudioChunk(samples=samples, rate_hz=rate_hz, echo=echo):
+        case AudioChunk(samples=samples, rate_hz=rate_hz, echo=echo, cleaned=cleaned):
             header |= {"type": "audio", "rate_hz": rate_hz, "echo": echo}
             raw = _bytes(samples)
+            if cleaned is not None:
+                header |= {"cleaned": True}
+                raw = np.concatenate([raw, _bytes(cleaned)])
         case Line(text=text):
             header |= {"type": "line", "text": text}
         case Reading(values=values):
@@ -62,7 +65,8 @@ def join_sample(head: bytes, raw: Bytes) -> Sample:
         case "frame":
             return Frame(at, seq, raw.reshape(header["shape"]), bool(header["still"]))
         case "audio":
-            return AudioChunk(at, seq, _floats(raw), int(header["rate_hz"]), float(header["echo"]))
+            rows = _floats(raw).reshape(2 if header.get("cleaned") else 1, -1)
+            return AudioChunk(at, seq, rows[0], int(header["rate_hz"]), float(header["echo"]), *rows[1:])
         case "line":
             return Line(at, seq, str(header["text"]))
         case "reading":

@@ -42,12 +42,17 @@ class AudioChunk:
     seq: int
     samples: NDArray[np.float32]
     rate_hz: int
-    echo: float = 0.0  # share of its energy that is the machine's own voice
+    echo: float = 0.0  # likeness, in [0, 1], to what the machine plays
+    cleaned: NDArray[np.float32] | None = None  # (n,) without what the machine plays; None where it plays nothing
 
     def __post_init__(self) -> None:
         if self.samples.dtype != np.float32 or self.samples.ndim != 1:
             raise SampleError(
                 f"an audio chunk is float32 (n,), one channel; given {self.samples.dtype} {self.samples.shape}"
+            )
+        if self.cleaned is not None and self.cleaned.shape != self.samples.shape:
+            raise SampleError(
+                f"what is cleaned of a chunk is as long as it, {self.samples.shape}; given {self.cleaned.shape}"
             )
         if self.rate_hz <= 0:
             raise SampleError(f"an audio chunk's rate is positive [Hz]; given {self.rate_hz}")
@@ -56,6 +61,12 @@ class AudioChunk:
     def duration_ns(self) -> int:
         """How long it lasts [ns]."""
         return len(self.samples) * 1_000_000_000 // self.rate_hz
+
+    @property
+    def heard(self) -> NDArray[np.float32]:
+        """What there is to listen to, (n,): finite, and without what the machine plays."""
+        given = self.samples if self.cleaned is None else self.cleaned
+        return np.nan_to_num(given, posinf=0.0, neginf=0.0)
 
 
 @dataclass(frozen=True, slots=True)

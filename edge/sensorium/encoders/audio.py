@@ -17,6 +17,7 @@ from sensorium.components.voice_activity import (
     SpeechGate,
     VoiceActivity,
 )
+from sensorium.echo import OWN_VOICE
 from sensorium.errors import SampleError
 from sensorium.events import Guess
 from sensorium.evidence import Evidence, Phrase
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 # first and last consonants, which the voice detector hears late.
 GATE = SpeechGate(min_silence=RATE_HZ * 300 // 1000, before=RATE_HZ // 5, after=RATE_HZ // 5)
 SO_FAR_NS = 800 * NS_PER_MS  # between two partial texts: a few words
-OWN_VOICE = 0.6  # share of a chunk that is echo from which on nobody else speaks in it
 TAG_NS = NS_PER_S  # sounds are named once a second ...
 TAG_SAMPLES = 2 * RATE_HZ  # ... from the last two
 NAMED = 0.8  # probability from which on a sound is told: below, noises that it never heard are named too
@@ -56,7 +56,7 @@ class AudioEncoder:
         self._gate = GateState()
         self._kept: deque[NDArray[np.float32]] = deque(maxlen=KEPT_SAMPLES // CHUNK)
         self._begun: int | None = None  # where the stretch under way began [samples]
-        self._alone = 0  # samples without speech and echo until now
+        self._alone = 0  # samples without speech, the machine's too, until now
         self._named: tuple[str, ...] = ()  # sounds of the window before
 
     def encode(self, sample: Sample) -> Finding:
@@ -68,10 +68,10 @@ class AudioEncoder:
         cut_off = self._begin_anew(sample.captured_ns)
         self._end_ns = end_ns
         failures: list[str] = []
-        samples = np.nan_to_num(sample.samples, posinf=0.0, neginf=0.0)
+        samples = sample.heard
         self._kept.append(samples)
         speech = self._listen(samples, sample.echo, end_ns, failures)
-        self._alone = self._alone + CHUNK if sample.echo < OWN_VOICE and self._gate.stretch is None else 0
+        self._alone = self._alone + CHUNK if sample.cleaned is None and self._gate.stretch is None else 0
         sounds = self._tag(end_ns, failures)
         return Finding(
             "audio",

@@ -16,6 +16,7 @@ from sensorium.components.voice_activity import (
     SpeechEnds,
     SpeechGate,
 )
+from sensorium.echo import OWN_VOICE
 from sensorium.encoders import FAILING
 from sensorium.errors import SampleError
 from sensorium.health import SoundHealth
@@ -35,7 +36,6 @@ SO_FAR_MIN = RATE_HZ * 300 // 1000  # ... once there is most of a word
 # A breath or a click of the lips after a word is not another word: what is so much softer than one before.
 SOFTER_DB, JUST_BEFORE = 15.0, 3 * RATE_HZ
 ALWAYS_NS = NS_PER_S  # sound that is always listened to is looked at once a second
-OWN_VOICE = 0.6  # share of a chunk that is echo from which on nobody else is heard in it
 GAP_NS = 500 * NS_PER_MS  # of lost sound, over which nothing goes on
 
 
@@ -83,7 +83,7 @@ class LearnedSounds:
         self._told_end = 0  # where the last whole utterance ended [samples]
         self._told_level = -np.inf  # and how loud it was [dB of full scale]
         self._looked_ns = 0
-        self._alone = 0  # samples without echo until now
+        self._alone = 0  # samples while the machine played nothing until now
 
     def use_variant(self, name: str) -> None:
         """Go on with that variant; an utterance under way goes on."""
@@ -98,10 +98,10 @@ class LearnedSounds:
         if self._end_ns is not None and sample.captured_ns - self._end_ns >= GAP_NS:
             self._forget()
         self._end_ns = end_ns
-        samples = np.nan_to_num(sample.samples, posinf=0.0, neginf=0.0)
+        samples = sample.heard
         self._kept.append(samples)
         own = sample.echo >= OWN_VOICE
-        self._alone = 0 if own else self._alone + CHUNK
+        self._alone = self._alone + CHUNK if sample.cleaned is None else 0
         window = self._newest(end_ns) if self._spec.listen == "always" else self._utterance(samples, own, end_ns)
         if fault is not None or window is None:
             return Finding(self.modality, sample.captured_ns, fault=fault or (FAILING if self._failing else None))
