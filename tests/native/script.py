@@ -92,12 +92,14 @@ def _seen(pictures: Sequence[NDArray[np.uint8]], start: int) -> Iterator[Happeni
 
 
 def _heard(sound: NDArray[np.float32], start: int) -> Iterator[Happening]:
-    """With a gap, a chunk that is not finite, one of another length, and some of the machine's own voice."""
+    """With a gap, a chunk that is not finite, one of another length, and a stretch in which the machine speaks."""
     for number in range(len(sound) // CHUNK):
         samples, at = sound[number * CHUNK : (number + 1) * CHUNK], start + number * CHUNK_NS
         if number == 40:
             samples = np.where(np.arange(CHUNK) == 7, np.float32("nan"), samples)
         if number == 60:
             samples = samples[:100]
+        # While the machine speaks, a user is heard in what is cleaned of its voice, but for six chunks of its own.
+        cleaned = samples * np.float32(0.5) if 150 <= number < 200 else None
         if not 100 <= number < 130:
-            yield at, "audio", AudioChunk(at, number, samples, RATE_HZ, 0.9 if 150 <= number < 156 else 0.0)
+            yield at, "audio", AudioChunk(at, number, samples, RATE_HZ, 0.9 if 150 <= number < 156 else 0.0, cleaned)

@@ -59,7 +59,11 @@ void a_sample_is_what_it_says() {
   const std::string numbers(reinterpret_cast<const char*>(values), sizeof values);
   const auto sound =
       parse_sample({sensorium::Json::parse(R"({"type": "audio", "rate_hz": 16000, "captured_ns": 3})"), numbers}, 7);
-  CHECK(std::get<sensorium::AudioChunk>(sound).samples[1] == -1.0F);
+  CHECK(std::get<sensorium::AudioChunk>(sound).samples[1] == -1.0F && !std::get<sensorium::AudioChunk>(sound).cleaned);
+  const std::string cleaned = R"({"type": "audio", "rate_hz": 16000, "cleaned": true})";
+  const auto both = std::get<sensorium::AudioChunk>(parse_sample({sensorium::Json::parse(cleaned), numbers}, 7));
+  CHECK(both.samples == std::vector<float>{0.5F} && both.cleaned == std::vector<float>{-1.0F});
+  CHECK(contains(refusal(cleaned, numbers.substr(4)), "(n,) cleaned"));
   for (const char* shape : {"[1, 2]", "[1, 2, 4]", "[0, 2, 3]", "[-1, -2, 3]", "[4611686018427387904, 4, 3]",
                             "[1, 1, 3]", "[1.5, 2, 3]", "7"})
     CHECK(!refusal(std::string(R"({"type": "frame", "shape": )") + shape + "}", "abcdef").empty());

@@ -107,7 +107,7 @@ class Sounds : public Encoder {
   std::int64_t told_end_ = 0;  // where the last whole utterance ended [samples]
   double told_level_ = 0;      // and how loud it was [dB of full scale]
   Ns looked_ns_ = 0;
-  std::int64_t alone_ = 0;  // samples without echo until now
+  std::int64_t alone_ = 0;  // samples while the machine played nothing until now
 };
 
 // Typed text: every line is an utterance.

@@ -35,11 +35,18 @@ Frame frame(const Fields& fields, const std::string& numbers) {
 
 AudioChunk audio(const Fields& fields, const std::string& numbers) {
   AudioChunk chunk;
-  if (numbers.empty() || numbers.size() % sizeof(float) != 0)
-    throw SampleError("an audio chunk is float32 (n,), one channel; given " + std::to_string(numbers.size()) +
-                      " bytes");
-  chunk.samples.resize(numbers.size() / sizeof(float));
-  std::memcpy(chunk.samples.data(), numbers.data(), numbers.size());
+  const bool cleaned = fields.flag_or("cleaned", false);
+  const std::size_t rows = cleaned ? 2 : 1;
+  if (numbers.empty() || numbers.size() % (rows * sizeof(float)) != 0)
+    throw SampleError("an audio chunk is float32 (n,), one channel" + std::string(cleaned ? ", and (n,) cleaned" : "") +
+                      "; given " + std::to_string(numbers.size()) + " bytes");
+  const auto row = [&](std::size_t index) {
+    std::vector<float> samples(numbers.size() / sizeof(float) / rows);
+    std::memcpy(samples.data(), numbers.data() + index * samples.size() * sizeof(float), samples.size() * sizeof(float));
+    return samples;
+  };
+  chunk.samples = row(0);
+  if (cleaned) chunk.cleaned = row(1);
   chunk.rate_hz = fields.integer("rate_hz", 1, 1'000'000);
   chunk.echo = fields.number_or("echo", 0);
   return chunk;

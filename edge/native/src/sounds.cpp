@@ -18,7 +18,7 @@ constexpr std::int64_t kSoFarMin = kRateHz * 300 / 1000;
 constexpr double kSofterDb = 15.0;
 constexpr std::int64_t kJustBefore = 3 * kRateHz;
 constexpr Ns kAlwaysNs = kNsPerS;
-constexpr double kOwnVoice = 0.6;
+constexpr double kOwnVoice = 0.03;
 constexpr Ns kGapNs = 500 * kNsPerMs;
 constexpr std::int64_t kHop = kRateHz / 100;  // by which the loudest window is searched
 constexpr double kSilent = 1e-6;              // amplitude below which a window is not chosen by its energy
@@ -82,12 +82,12 @@ Finding Sounds::encode(const Sample& sample) {
   const Fault fault = health_.step(chunk->samples, end_ns);
   if (end_ns_ && chunk->captured_ns - *end_ns_ >= kGapNs) forget();
   end_ns_ = end_ns;
-  kept_.push_back(chunk->samples);
+  kept_.push_back(chunk->cleaned.value_or(chunk->samples));
   for (float& value : kept_.back())
     if (!std::isfinite(value)) value = 0.0F;
   if (kept_.size() > most_kept_) kept_.pop_front();
   const bool own = chunk->echo >= kOwnVoice;
-  alone_ = own ? 0 : alone_ + kChunk;
+  alone_ = chunk->cleaned ? 0 : alone_ + kChunk;
   const Window window = spec().always ? newest(end_ns) : utterance(kept_.back(), own, end_ns);
   Finding found;
   found.modality = modality_;

@@ -51,7 +51,8 @@ struct AudioChunk {
   Ns captured_ns = 0;
   std::vector<float> samples;
   std::int64_t rate_hz = 0;
-  double echo = 0.0;  // share of its energy that is the machine's own voice
+  double echo = 0.0;  // likeness, in [0, 1], to what the machine plays
+  std::optional<std::vector<float>> cleaned;  // without what the machine plays, where it plays something
 
   Ns duration_ns() const { return static_cast<Ns>(samples.size()) * kNsPerS / rate_hz; }
 };
