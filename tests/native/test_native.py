@@ -17,6 +17,7 @@ from tests.native.tiny_bundle import make
 
 from sensorium.assemble import assemble
 from sensorium.bundle import Bundle
+from sensorium_apps.benches.native import native
 from sensorium_apps.journal import RecordedSession
 from sensorium_compile.zoo import Weights
 from sensorium_devices.images import read_image
@@ -110,6 +111,15 @@ def test_a_recorded_session_is_decided_as_python_decides_it_to_the_byte(
     assert kinds(told) == {"percept", "health", "rung", "fault", "utterance"}
     lines = run(built / "sensorium-native", bundle, given=messages(file)).splitlines()
     assert lines == told
+
+
+def test_the_bench_compares_it_with_python_on_one_recording(
+    built: Path, bundle: Path, recording: tuple[Path, list[str]]
+) -> None:
+    told = native(built / "sensorium-native", bundle, recording[0], rounds=1)["figures"]
+    assert told["same"]
+    assert told["events"] == len(recording[1])
+    assert min(told["native_rss_mb"], told["native_start_s"]) > 0
 
 
 def test_live_samples_become_percepts_over_a_socket(built: Path, bundle: Path) -> None:

@@ -9,14 +9,13 @@ from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from sensorium.backends import open_graph
 from sensorium.bundle import Evidence, prove
 from sensorium.host import Host
 from sensorium.learned.config import FUSION
-from sensorium_compile.draft import GraphDraft, PartDraft, entry_of
+from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.targets import qemu
-from sensorium_compile.targets.graphs import LEAST_COSINE, Answers, answers, decibels, least_cosine
+from sensorium_compile.targets.graphs import LEAST_COSINE, Answers, answers, decibels, least_cosine, opener
 from sensorium_compile.verify.gate import figures, worst
 from sensorium_compile.verify.opened import OpenedModel
 from sensorium_devices.targets import Target
@@ -89,7 +88,7 @@ def _emulated_here(target: Target, backend: str) -> bool:
 
 def _measured(name: str, draft: GraphDraft, package: str) -> tuple[Evidence, ...]:
     tool, command = metadata.version(package), _command(draft)
-    given = answers(open_graph(entry_of(name, draft), draft.model, threads=1), draft)
+    given = answers(opener(name, draft)(), draft)
     return (
         prove("compiled", package, tool, command, draft.model),
         prove("measured", package, tool, command, _bytes(given), machine=Host.here().machine),
@@ -100,7 +99,7 @@ def _emulated(name: str, draft: GraphDraft, target: Target, package: str) -> tup
     """What the emulated processor gives, and how near that is to what this one gives."""
     tool = qemu.installed(package)
     command = f"{qemu.emulator(target)}: {_command(draft)}"
-    wanted = answers(open_graph(entry_of(name, draft), draft.model, threads=1), draft)
+    wanted = answers(opener(name, draft)(), draft)
     given = answers(qemu.opened(name, draft), draft)
     found, where = least_cosine(wanted, given)
     if found < LEAST_COSINE:

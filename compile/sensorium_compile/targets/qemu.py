@@ -11,8 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 from sensorium.backends import Graph
-from sensorium_compile.draft import GraphDraft, entry_of
+from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
+from sensorium_compile.pack import describe
 from sensorium_compile.stages import cache_folder
 from sensorium_compile.targets import environment, programs
 from sensorium_compile.targets.emulated import EmulatedGraph
@@ -49,14 +50,14 @@ def opened(name: str, draft: GraphDraft) -> Graph:
     """The graph as the aarch64 backend executes it; raises CompileError where emulation is not here."""
     if (how := missing(draft.backend)) is not None:
         raise CompileError(f"graph {name} cannot be emulated as aarch64: {how}")
-    entry = entry_of(name, draft)
+    entry = describe(f"{name}{draft.suffix}", draft)
     python, program = folder() / "root/usr/bin/python", Path(programs.__file__).parent / "program.py"
     with tempfile.TemporaryDirectory() as scratch:
         model, told = Path(scratch) / entry.file, Path(scratch) / "entry.json"
         model.write_bytes(draft.model)
         told.write_text(entry.model_dump_json(), encoding="utf-8")
         command: list[str | Path] = [python, program, "graph", model, told]
-        return EmulatedGraph(name, command, environment.with_runtime(), draft.inputs, draft.outputs)
+        return EmulatedGraph(name, command, environment.with_runtime(), entry.inputs, entry.outputs)
 
 
 def installed(package: str) -> str:
