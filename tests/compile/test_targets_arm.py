@@ -8,6 +8,7 @@ import pytest
 from tests.compile.tiny import tiny_part
 
 from sensorium.bundle import Bundle
+from sensorium.bundle.loaded import host_target
 from sensorium.host import Host
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
@@ -63,6 +64,11 @@ def test_without_an_emulator_a_graph_is_linted_and_what_is_missing_is_told(bare:
     with Bundle(bare / "bundle", target="arm-cpu") as bundle:
         assert bundle.manifest.parts["adder"].graphs["model"].status == "linted"
     assert reached(ARM) == ("linted", "scripts/aarch64/install")
+
+
+def test_a_ready_part_is_measured_where_this_machine_is_the_target() -> None:
+    told = graph(proved({"adder": tiny_part()}, Target.parse(host_target()))).evidence[-1]
+    assert (told.stage, told.machine) == ("measured", Host.here().machine)
 
 
 def test_what_the_emulated_processor_gives_is_in_the_bundle(emulating: Path, tmp_path: Path) -> None:
