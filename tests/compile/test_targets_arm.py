@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.compile.tiny import tiny_part
+from tests.compile.tiny_model import write_data
+from tests.compile.tiny_recipe import TEXT
 
 from sensorium.bundle import Bundle
 from sensorium.bundle.loaded import host_target
@@ -13,9 +15,12 @@ from sensorium.host import Host
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import pack
-from sensorium_compile.stages import CACHE_VARIABLE
+from sensorium_compile.pipeline import Budget, Job, compile_model
+from sensorium_compile.report import JSON_NAME, parse_report
+from sensorium_compile.stages import CACHE_VARIABLE, Stages
 from sensorium_compile.targets import qemu, reached
 from sensorium_compile.targets.processor import proved
+from sensorium_compile.zoo import Weights
 from sensorium_devices.targets import Target
 
 ARM = Target.parse("arm-cpu")
@@ -81,6 +86,17 @@ def test_what_the_emulated_processor_gives_is_in_the_bundle(emulating: Path, tmp
     assert told.command.startswith("qemu-aarch64 7.2.22 -cpu cortex-a76: ")
     assert told.figures["cosine"] == 1
     assert reached(ARM) == ("emulated", f"measured on aarch64 alone; this is {Host.here()}")
+
+
+def test_with_data_the_emulated_processor_decides_on_held_out_examples(emulating: Path, tmp_path: Path) -> None:
+    write_data(tmp_path / "data")
+    text = TEXT + "\n[gate]\nmax_drop = 100\nmin_agreement = 0\nmin_cosine = 0\n"
+    job = Job(text, "tiny.toml", "arm-cpu", tmp_path / "data", retrain=True, backends=("onnxruntime",))
+    compile_model(job, tmp_path / "bundle", Budget(), Weights(), Stages(tmp_path / "stages"))
+    report = parse_report((tmp_path / "bundle" / JSON_NAME).read_bytes(), "report")
+    (note,) = (note for note in report.notes if "as aarch64, emulated: worst subset" in note)
+    assert "100% of decisions as on this processor" in note
+    assert {row.status for row in report.graphs} == {"emulated"}
 
 
 def test_a_graph_that_comes_out_wrong_there_is_refused(emulating: Path) -> None:

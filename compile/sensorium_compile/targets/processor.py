@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # PyTorch; ready parts need none
     from sensorium_compile.lower.candidates import Candidate
 
 _PACKAGES = {"litert": "ai-edge-litert"}  # where a backend's package is called something else
-EMULATED = 20  # held-out examples that an emulated processor answers: 7 s each in keypad, where a board takes 0.1
+EMULATED = 20  # held-out examples that an emulated processor answers: each takes seconds
 
 
 def proved(parts: Mapping[str, PartDraft], target: Target) -> dict[str, PartDraft]:
@@ -56,7 +56,7 @@ def agreement(bench: "Bench", candidate: "Candidate", target: Target) -> str | N
     agreed = min((one.agreement for one in told.values() if one.agreement is not None), default=1.0)
     lost = max((one.drop.mean for one in told.values() if one.drop is not None), default=0.0)
     text = (
-        f"{candidate.name} as {target.host}, emulated: worst subset {subset} {least.accuracy:.1%} of {EMULATED} "
+        f"{candidate.name} as {target.host}, emulated: worst subset {subset} {least.accuracy:.1%} of {least.n} "
         f"held-out examples, {agreed:.0%} of decisions as on this processor"
     )
     if lost > bench.recipe.gate.max_drop:
