@@ -117,6 +117,10 @@ class Bench:
         """What a form answers to the few; ``few_wanted`` is what the student in float does."""
         return self._scores(form, self.few)
 
+    def some_scores(self, form: OpenedModel, count: int) -> Scores:
+        """What a form answers to so many of the few."""
+        return self._scores(form, self.few.take(np.arange(0, len(self.few), FEW // count)))
+
     @cached_property
     def few(self) -> Examples:
         """Enough of the held-out examples to see that a form is beyond hope."""

@@ -32,7 +32,8 @@ from sensorium_compile.pipeline import BUNDLES, CHECKPOINT, CHOICES, Job
 from sensorium_compile.recipe import ModelRecipe, Progress, find_builder
 from sensorium_compile.report import StageRow, write_report
 from sensorium_compile.stages import Stages
-from sensorium_compile.targets.processor import proved
+from sensorium_compile.targets import qemu
+from sensorium_compile.targets.processor import agreement, proved
 from sensorium_compile.variants import ROLE, Variant, Variants
 from sensorium_compile.verify import pareto
 from sensorium_compile.verify.golden import golden_samples
@@ -92,15 +93,19 @@ def compile_into(job: Job, folder: Path, weights: Weights, stages: Stages, progr
         variants = {one.candidate.key: maker.of(one) for one in best}
     ready, left_out = ready_parts(recipe, weights, ALONE if job.backends == (ALONE,) else None)
     target = Target.parse(job.target)
-    outcome = _outcome(job, material, tried, [*maker.left_out, *left_out], diary)
+    with diary.stage("emulate", str(target)) if target.family == qemu.FAMILY else nullcontext():
+        ready = proved(ready, target)
+        told = [agreement(tried.bench, one.candidate, target) for one in best]
+    notes = [*maker.left_out, *left_out, *(note for note in told if note is not None)]
+    outcome = _outcome(job, material, tried, notes, diary)
     for one in best:
         bundle, own = folder / BUNDLES / one.candidate.key, variants[one.candidate.key]
         shipped = one.candidate if recipe.fallback == "none" else with_fallback(one, tried.judged)
-        shipped = replace(shipped, graphs={n: proved(n, graph, target) for n, graph in shipped.graphs.items()})
-        pack(recipe.name, job.target, {**parts_of(outcome, shipped, own), **ready}, bundle)
+        parts = proved(parts_of(outcome, shipped, own), target)
+        pack(recipe.name, job.target, {**parts, **ready}, bundle)
         rows = [(variant.name, variant.judged) for variant in own]
         took = time.monotonic() - began
-        write_report(report_of(outcome, tried.judged, one, front, took, rows, shipped.graphs), bundle)
+        write_report(report_of(outcome, tried.judged, one, front, took, rows, parts[PART].graphs), bundle)
     pareto.save(folder / CHOICES, choices)
     if material.data is not None:
         smaller = [variant.judged for own in variants.values() for variant in own]
@@ -139,7 +144,7 @@ def _gated_forms(job: Job, material: Material, diary: Diary) -> tuple[Material, 
     return material, _try_forms(job, material, diary)
 
 
-def _outcome(job: Job, material: Material, tried: _Tried, left_out: Sequence[str], diary: Diary) -> Outcome:
+def _outcome(job: Job, material: Material, tried: _Tried, notes: Sequence[str], diary: Diary) -> Outcome:
     """All that is told of the run."""
     bench, hard = tried.bench, {}
     if job.hard is not None:
@@ -153,7 +158,7 @@ def _outcome(job: Job, material: Material, tried: _Tried, left_out: Sequence[str
         teacher=bench.teacher,
         student=bench.student,
         refused=tried.refused,
-        left_out=left_out,
+        notes=notes,
         stages=diary.rows,
         times=tried.times,
         teacher_bytes=tried.teacher_bytes,

@@ -66,7 +66,7 @@ class Outcome:
     teacher: Scores | None
     student: Scores | None
     refused: Mapping[str, str]
-    left_out: Sequence[str]  # ready parts, and why
+    notes: Sequence[str]  # what is left out and why; what an emulated processor decided
     stages: Sequence[StageRow]
     times: Mapping[str, FormLatency]
     teacher_bytes: int
@@ -135,7 +135,7 @@ def report_of(
     if chosen.scores is not None and outcome.student is not None:
         told = dict(shipped_figures(chosen.scores, outcome.student))
     record = outcome.material.record
-    notes = [*outcome.left_out, *(record.notes if record is not None else ())]
+    notes = [*outcome.notes, *(record.notes if record is not None else ())]
     notes += [f"not tried: {name}: {why}" for name, why in outcome.refused.items()]
     if chosen.scores is None:
         notes.append(UNMEASURED)

@@ -12,8 +12,10 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import deliver
 from sensorium_compile.recipe import ModelRecipe, Progress, check_target, import_plugins, parse_recipe
 from sensorium_compile.stages import Stages, folder_digest, replace_file
+from sensorium_compile.targets.qemu import emulator
 from sensorium_compile.verify import pareto
 from sensorium_compile.zoo import Weights
+from sensorium_devices.targets import Target
 
 CHOICES, BUNDLES, CHECKPOINT, LAST = "choices.json", "bundles", "checkpoint", "last"
 
@@ -59,6 +61,7 @@ class Job:
             "retrain": self.retrain,
             "hard": folder_digest([self.hard]) if self.hard is not None else "",
             "backends": list(self.backends),
+            "emulator": emulator(Target.parse(self.target)),
         }
 
 

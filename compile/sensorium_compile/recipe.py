@@ -329,13 +329,15 @@ def compile_recipe(
     recipe: Recipe, target: str, out: Path, weights: Weights, progress: Progress = lambda *_: None
 ) -> Bundle:
     """Build every part from its weights and pack them into ``out``; returns the bundle, opened and checked."""
+    from sensorium_compile.targets.processor import proved
+
     check_target(target)
     drafts: dict[str, PartDraft] = {}
     for done, name in enumerate(recipe.parts):
         progress(name, done, len(recipe.parts) + 1)
         drafts[name] = find_builder(name)(weights)
     progress("packing", len(recipe.parts), len(recipe.parts) + 1)
-    pack(recipe.name, target, drafts, out)
+    pack(recipe.name, target, proved(drafts, Target.parse(target)), out)
     progress("packed", len(recipe.parts) + 1, len(recipe.parts) + 1)
     return Bundle(out, target=target)
 

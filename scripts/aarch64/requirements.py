@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 NEEDED = {
-    *("numpy", "pydantic", "onnxruntime", "ai-edge-litert", "onnx", "platformdirs", "rich", "packaging"),
+    *("numpy", "pydantic", "onnxruntime", "ai-edge-litert", "openvino", "onnx", "platformdirs", "rich", "packaging"),
     *("soundfile", "soxr", "tokenizers", "pytest", "pytest-xdist", "pytest-timeout", "hypothesis"),
 }
 

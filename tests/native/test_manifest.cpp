@@ -31,8 +31,20 @@ void a_sound_one_is_read() {
   CHECK(find(manifest.files, "model/vision.pte")->size == 5);
 }
 
+void what_is_told_of_its_target_is_read() {
+  Json proved = sound();
+  Json& graph = proved["parts"]["model"]["graphs"]["vision"];
+  graph["evidence"] = Json::array({{{"stage", "exported"}}});
+  graph["status"] = "exported";
+  proved["host"] = {{"machine", "aarch64"}};
+  CHECK(refusal(proved).empty());
+  graph["evidence"] = "measured";
+  CHECK(contains(refusal(proved), "manifest.parts.model.graphs.vision.evidence is an array"));
+}
+
 void what_is_wrong_is_named() {
   CHECK(contains(raised([] { parse_manifest("{"); }), "manifest.json is no JSON"));
+  CHECK(contains(raised([] { parse_manifest(std::string(std::size_t{1} << 20, '[')); }), "more than 64 levels"));
   CHECK(contains(raised([] { parse_manifest("[]"); }), "manifest is an object; given array"));
   CHECK(contains(raised([] { parse_manifest(std::string(std::size_t{17} << 20, ' ')); }), "more than 16 MiB"));
   Json bad = sound();
@@ -73,6 +85,7 @@ void a_path_that_leaves_the_folder_is_refused() {
 
 int main() {
   a_sound_one_is_read();
+  what_is_told_of_its_target_is_read();
   what_is_wrong_is_named();
   a_path_that_leaves_the_folder_is_refused();
 }

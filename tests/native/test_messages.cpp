@@ -42,6 +42,8 @@ void what_is_no_message_is_refused() {
   CHECK(contains(refusal("GET / HTTP/1.1\r\n\r\n"), "no stream of messages"));
   CHECK(contains(refusal(packed("{")), "no JSON"));
   CHECK(contains(refusal(packed("7")), "is an object"));
+  const std::string deep = "{\"shape\": " + std::string(300'000, '[') + std::string(300'000, ']') + "}";
+  CHECK(contains(refusal(packed(deep)), "a message's header has more than 64 levels"));
   Messages cut;
   const std::string half = packed("{}", "1234").substr(0, 9);
   cut.feed(half.data(), half.size());

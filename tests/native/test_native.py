@@ -17,6 +17,7 @@ from tests.native.tiny_bundle import make
 
 from sensorium.assemble import assemble
 from sensorium.bundle import Bundle
+from sensorium_apps.benches.native import native
 from sensorium_apps.journal import RecordedSession
 from sensorium_compile.zoo import Weights
 from sensorium_devices.images import read_image
@@ -25,6 +26,7 @@ from sensorium_devices.wire import pack_message
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 800
+SYSROOT = os.environ.get("SENSORIUM_SYSROOT", "")
 PHOTOS = ("cat", "coffee", "palace", "uniform", "cheetah", "lion")
 # The libraries of ExecuTorch were built without the sanitizer's containers, which only looks like an overflow.
 SANE = {"ASAN_OPTIONS": "detect_container_overflow=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
@@ -37,6 +39,13 @@ def missing() -> str | None:
     headers = {"nlohmann-json3-dev": "/usr/include/nlohmann/json.hpp", "libmd-dev": "/usr/include/sha2.h"}
     lacking += [package for package, header in headers.items() if not Path(header).exists()]
     return f"missing: {', '.join(lacking)}; scripts/test installs them" if lacking else None
+
+
+def lacking_for_arm() -> str | None:
+    """What this machine lacks to build it for aarch64 and run it there, or None."""
+    lacking = [program for program in ("aarch64-linux-gnu-g++", "qemu-aarch64") if shutil.which(program) is None]
+    lacking += [] if SYSROOT else ["SENSORIUM_SYSROOT, the folder that cmake/sysroot-aarch64 has filled"]
+    return f"missing: {', '.join(lacking)}" if lacking else None
 
 
 pytestmark = [
@@ -110,6 +119,28 @@ def test_a_recorded_session_is_decided_as_python_decides_it_to_the_byte(
     assert kinds(told) == {"percept", "health", "rung", "fault", "utterance"}
     lines = run(built / "sensorium-native", bundle, given=messages(file)).splitlines()
     assert lines == told
+
+
+@pytest.mark.skipif(lacking_for_arm() is not None, reason=str(lacking_for_arm()))
+def test_built_for_aarch64_and_emulated_it_decides_the_same(
+    weights: Weights, recording: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    folder = ROOT / "build" / "aarch64"
+    run("cmake", "--preset", "aarch64", f"-DSENSORIUM_SYSROOT={SYSROOT}", cwd=ROOT / "cmake")
+    run("cmake", "--build", folder, "--target", "sensorium-native")
+    bundle = make(tmp_path / "tiny.bundle", weights, "arm-cpu")
+    emulator = ("qemu-aarch64", "-cpu", "cortex-a76", "-L", "/usr/aarch64-linux-gnu")
+    lines = run(*emulator, folder / "sensorium-native", bundle, given=messages(recording[0])).splitlines()
+    assert lines == recording[1]
+
+
+def test_the_bench_compares_it_with_python_on_one_recording(
+    built: Path, bundle: Path, recording: tuple[Path, list[str]]
+) -> None:
+    told = native(built / "sensorium-native", bundle, recording[0], rounds=1)["figures"]
+    assert told["same"]
+    assert told["events"] == len(recording[1])
+    assert min(told["native_rss_mb"], told["native_start_s"]) > 0
 
 
 def test_live_samples_become_percepts_over_a_socket(built: Path, bundle: Path) -> None:

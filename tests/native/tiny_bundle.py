@@ -10,7 +10,9 @@ from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.lower import Calibration, Exportable, lower
 from sensorium_compile.pack import pack
 from sensorium_compile.parts.voice_activity import build_for
+from sensorium_compile.targets.processor import proved
 from sensorium_compile.zoo import Weights
+from sensorium_devices.targets import Target
 
 BACKEND = "executorch"
 LABELS = ("red", "green", "blue", "white", "black", "grey")
@@ -59,7 +61,8 @@ def make(out: Path, weights: Weights, target: str | None = None) -> Path:
     torch.manual_seed(0)
     modules = {"vision": Vision().eval(), "audio": Audio().eval(), "fusion": Fusion().eval()}
     parts = {name: _part(name, modules, size, samples) for name, (size, samples) in SIZES.items()}
-    pack("tiny", target or host_target(), {**parts, "voice_activity": build_for(weights, BACKEND)}, out)
+    chip = Target.parse(target or host_target())
+    pack("tiny", str(chip), proved({**parts, "voice_activity": build_for(weights, BACKEND)}, chip), out)
     return out
 
 

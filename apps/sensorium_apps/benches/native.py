@@ -21,20 +21,22 @@ from sensorium_apps.benches.machine import machine
 from sensorium_apps.journal import RecordedSession
 
 DONE = "done"
+LIMIT_S = 600.0  # for one process, which waits for ever where it tells fewer events than the other
 
-# Python, without the command line: replays a recording, then tells its memory.
+# Python, without the command line: replays a recording. The native runner has no answers, so replies are not told.
 _PYTHON = """
 import sys
 from pathlib import Path
 from sensorium.assemble import assemble
 from sensorium.bundle import Bundle
-from sensorium.events import to_json
+from sensorium.events import Reply, to_json
 from sensorium.replay import replay
 from sensorium_apps.journal import RecordedSession
 with Bundle(sys.argv[1]) as bundle, RecordedSession(Path(sys.argv[2])) as recorded:
     parts = assemble(bundle, look_for=recorded.settings.look_for, threads=1)
     for event in replay(recorded.settings, recorded.steps(), parts):
-        print(to_json(event), flush=True)
+        if not isinstance(event, Reply):
+            print(to_json(event), flush=True)
 print("done", flush=True)
 sys.stdin.read()
 """
@@ -94,6 +96,8 @@ def _run(command: Sequence[str | Path], given: bytes, events: int | None) -> _Ru
         assert process.stderr is not None
         feeder = threading.Thread(target=_feed, args=(process.stdin, given))
         feeder.start()
+        limit = threading.Timer(LIMIT_S, process.kill)
+        limit.start()
         lines: list[str] = []
         start_s = 0.0
         while events is None or len(lines) < events:
@@ -107,8 +111,10 @@ def _run(command: Sequence[str | Path], given: bytes, events: int | None) -> _Ru
         feeder.join()
         process.stdin.close()
         rest, complaint = process.stdout.read().decode(), process.stderr.read().decode()
+        limit.cancel()
     if process.returncode != 0:
-        raise SensoriumError(f"{command[0]} failed: {(complaint.splitlines() or ['it said nothing'])[-1]}")
+        told = f"it told {len(lines)} events" + (f", Python {events}" if events is not None else "")
+        raise SensoriumError(f"{command[0]} failed: {(complaint.splitlines() or ['it said nothing'])[-1]}; {told}")
     return _Run(lines + [line for line in rest.splitlines() if line != DONE], start_s, peak_mb)
 
 

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from sensorium.backends import open_graph
 from sensorium.bundle import GraphEntry
 from sensorium.errors import SensoriumError
-from sensorium_compile.draft import GraphDraft
+from sensorium_compile.draft import GraphDraft, entry_of
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable, backends, blocks, lower, missing, precisions
 from sensorium_compile.recipe import Progress
@@ -64,17 +64,6 @@ class Candidate:
         return OpenedModel.open(
             {name: (entry_of(name, g), g.model) for name, g in self.graphs.items()}, threads=threads
         )
-
-
-def entry_of(name: str, draft: GraphDraft) -> GraphEntry:
-    """The manifest's entry of a draft, before it is packed."""
-    return GraphEntry(
-        file=f"{name}{draft.suffix}",
-        backend=draft.backend,
-        inputs=draft.inputs,
-        outputs=draft.outputs,
-        precision=draft.precision,
-    )
 
 
 @dataclass(frozen=True, slots=True)

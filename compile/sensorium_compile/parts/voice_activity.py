@@ -9,7 +9,7 @@ from sensorium.backends import open_graph
 from sensorium.components.voice_activity import CHUNK, RATE_HZ
 from sensorium.samples import Array
 from sensorium_compile.convert import parity
-from sensorium_compile.draft import GraphDraft, PartDraft
+from sensorium_compile.draft import GraphDraft, PartDraft, entry_of
 from sensorium_compile.zoo import Weights
 
 MODEL = "silero-vad"
@@ -31,7 +31,6 @@ def build(weights: Weights) -> PartDraft:
 def build_for(weights: Weights, backend: str) -> PartDraft:
     """The same for that backend, compared with the original; it takes no rate."""
     from sensorium_compile.lower import Calibration, Exportable, lower  # PyTorch, which ready parts do without
-    from sensorium_compile.lower.candidates import entry_of
     from sensorium_compile.towers.silero import example, read_silero
 
     original = build(weights)

@@ -13,6 +13,7 @@ from sensorium.backends import Graph
 from sensorium.bundle import Stage
 from sensorium.host import Host
 from sensorium_compile.draft import GraphDraft
+from sensorium_compile.targets import qemu
 from sensorium_compile.targets.source import Source
 from sensorium_devices.targets import Target, targets
 
@@ -112,8 +113,18 @@ def reached(target: Target) -> tuple[Stage, str | None]:
     if family is not None:
         return family.reaches(target), family.missing(target)
     if target.family in PROCESSORS:
-        return ("measured", None) if target.is_here else ("linted", f"measured on {target.host}; this is {Host.here()}")
+        return _by_processor(target)
     return "exported", f"no lowering for the family {target.family} is here yet"
+
+
+def _by_processor(target: Target) -> tuple[Stage, str | None]:
+    if target.is_here:
+        return "measured", None
+    alone = f"measured on {target.host} alone; this is {Host.here()}"
+    if target.family != qemu.FAMILY:
+        return "linted", alone
+    lacking = qemu.missing()
+    return ("emulated", alone) if lacking is None else ("linted", lacking)
 
 
 def _known() -> set[str]:

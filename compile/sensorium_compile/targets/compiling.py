@@ -84,11 +84,7 @@ class Compiling:
     def _by_backends(self, recipe: ModelRecipe | Recipe, target: Target, out: Path) -> TargetRow:
         """A processor: by the search over every backend and precision, which times them on this machine."""
         if isinstance(recipe, Recipe):
-            parts = {
-                part: replace(draft, graphs={name: proved(name, graph, target) for name, graph in draft.graphs.items()})
-                for part, draft in self._parts.items()
-            }
-            pack(recipe.name, str(target), parts, out)
+            pack(recipe.name, str(target), proved(self._parts, target), out)
             with Bundle(out, target=str(target)) as bundle:
                 return bundle_row(bundle, target, form="as they are")
         job = replace(self.job, target=str(target))

@@ -62,6 +62,13 @@ def bare() -> dict[str, str]:
     return kept | {"OMP_NUM_THREADS": "1"}
 
 
+def with_runtime() -> dict[str, str]:
+    """The same for what executes graphs with the runtime's own source, as the chip does."""
+    import sensorium
+
+    return bare() | {"PYTHONPATH": str(Path(sensorium.__file__).parents[1])}
+
+
 def install(name: str) -> None:
     """Make an environment; raises CompileError with pip's last words."""
     where = folder(name)

@@ -15,10 +15,12 @@ from sensorium.bundle.manifest import DType
 from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
-from sensorium_compile.lower.candidates import entry_of
+from sensorium_compile.pack import describe
 from sensorium_compile.targets.placing import Values
 from sensorium_compile.targets.source import Source
 
+Answers = Mapping[str, Mapping[str, Array]]  # case -> output -> tensor
+LEAST_COSINE = 0.99  # of a graph in another form, or on another processor, to the same graph here on its golden inputs
 SIMULATION = "ONNX Runtime on this processor, a simulation"
 
 
@@ -40,7 +42,7 @@ def signature(model: onnx.ModelProto) -> tuple[tuple[TensorSpec, ...], tuple[Ten
 
 def opener(name: str, draft: GraphDraft) -> Callable[[], Graph]:
     """Opens what ships with the backend that it is for, on one thread."""
-    return lambda: open_graph(entry_of(name, draft), draft.model, threads=1)
+    return lambda: open_graph(describe(f"{name}{draft.suffix}", draft), draft.model, threads=1)
 
 
 def exported(source: Source, content: bytes, how: str) -> Evidence:
@@ -63,12 +65,28 @@ def cosine(wanted: Array, given: Array) -> float:
     return float(a @ b) / norm if norm else float(np.allclose(a, b))
 
 
+def answers(graph: Graph, draft: GraphDraft) -> dict[str, dict[str, Array]]:
+    """What a graph gives for the draft's golden inputs."""
+    return {case: graph.run(feeds) for case, feeds in draft.golden.items()}
+
+
+def least_cosine(wanted: Answers, given: Answers) -> tuple[float, str]:
+    """Of all tensors of floats, case by case; the second is where that is."""
+    told = [
+        (cosine(value, given[case][name]), f"{name} on golden input {case}")
+        for case, outputs in wanted.items()
+        for name, value in outputs.items()
+        if value.dtype.kind == "f"
+    ]
+    return min(told, default=(1.0, ""))
+
+
 def version(package: str) -> str:
     """The version of a distribution that is installed."""
     return metadata.version(package)
 
 
-def decibels(wanted: Mapping[str, Mapping[str, Array]], given: Mapping[str, Mapping[str, Array]]) -> float:
+def decibels(wanted: Answers, given: Answers) -> float:
     """How far above the error the signal is, over all cases and outputs [dB]."""
     pairs = [(wanted[case][name], given[case][name]) for case in wanted for name in wanted[case]]
     signal = sum(float(np.square(a, dtype=np.float64).sum()) for a, _ in pairs)

@@ -68,7 +68,7 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
 
     def opened() -> Graph:
         return EmulatedGraph.of_bytes(
-            source.name, context, [*environment.python(NAME), "qnn"], _variables(), inputs, outputs
+            source.name, context, [*environment.python(NAME), "qnn"], environment.with_runtime(), inputs, outputs
         )
 
     graph = opened()
@@ -161,7 +161,7 @@ def _compiled(model: bytes, options: str) -> bytes:
         told.write_text(options, encoding="utf-8")
         done = subprocess.run(
             [*environment.python(NAME), "compile-qnn", given, made, told],
-            env=_variables(),
+            env=environment.with_runtime(),
             capture_output=True,
             check=False,
         )
@@ -169,10 +169,3 @@ def _compiled(model: bytes, options: str) -> bytes:
             lines = done.stderr.decode(errors="replace").strip().splitlines()
             raise CompileError(f"QNN does not compile it: {lines[-1] if lines else 'it says nothing'}")
         return made.read_bytes()
-
-
-def _variables() -> dict[str, str]:
-    """The runtime's own source is what executes it, here as on the chip."""
-    import sensorium
-
-    return environment.bare() | {"PYTHONPATH": str(Path(sensorium.__file__).parents[1])}

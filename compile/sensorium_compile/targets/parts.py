@@ -3,22 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sensorium.backends import open_graph
 from sensorium.bundle import status_of
 from sensorium.errors import SensoriumError
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
-from sensorium_compile.lower.candidates import entry_of
 from sensorium_compile.recipe import Progress, Recipe, find_builder
 from sensorium_compile.report import GraphRow, Report
 from sensorium_compile.targets import Placement, TargetGraph, find_family
-from sensorium_compile.targets.graphs import cosine
+from sensorium_compile.targets.graphs import LEAST_COSINE, answers, least_cosine, opener
 from sensorium_compile.targets.placing import check_worth
 from sensorium_compile.targets.source import source_of
 from sensorium_compile.zoo import Weights
 from sensorium_devices.targets import Target
 
-LEAST_COSINE = 0.99  # of a lowered graph to the part's own on its golden inputs
 PROCESSORS = ("x86_64", "aarch64")  # that run a bundle's Python
 
 
@@ -108,12 +105,9 @@ def placed_row(name: str, draft: GraphDraft, placed: Placement, predicted: bool)
 
 def _check(key: str, draft: GraphDraft, own: TargetGraph) -> None:
     """Raise CompileError where the lowered graph does not give what the part's own gives on its golden inputs."""
-    before, after = open_graph(entry_of("graph", draft), draft.model, threads=1), own.open()
-    for case, feeds in draft.golden.items():
-        wanted, given = before.run(feeds), after.run(feeds)
-        for name, value in wanted.items():
-            if value.dtype.kind == "f" and (found := cosine(value, given[name])) < LEAST_COSINE:
-                raise CompileError(
-                    f"{key}: cosine {found:.3f} to the part's own {name} on golden input {case}; "
-                    f"at least {LEAST_COSINE}: it stays as it is"
-                )
+    before, after = opener("graph", draft)(), own.open()
+    found, where = least_cosine(answers(before, draft), answers(after, draft))
+    if found < LEAST_COSINE:
+        raise CompileError(
+            f"{key}: cosine {found:.3f} to the part's own {where}; at least {LEAST_COSINE}: it stays as it is"
+        )

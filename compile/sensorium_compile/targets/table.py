@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sensorium.bundle import Bundle, Stage
 from sensorium.bundle.evidence import lowest, status_of
-from sensorium.host import Host
+from sensorium_compile.targets import qemu, reached
 from sensorium_compile.targets.parts import PartsOutcome
 from sensorium_devices.targets import Target
 
@@ -90,9 +90,12 @@ def parts_row(outcome: PartsOutcome) -> TargetRow:
 def bundle_row(bundle: Bundle, target: Target, form: str) -> TargetRow:
     """A bundle for a processor, which executes every operator."""
     graphs = [graph for part in bundle.manifest.parts.values() for graph in part.graphs.values()]
-    missing = None if target.is_here else f"measured on {target.host} alone; this is {Host.here()}"
+    status, missing = lowest([graph.status for graph in graphs]), reached(target)[1]
+    if target.family == qemu.FAMILY and status == "linted":
+        left = sorted({graph.backend for graph in graphs if graph.status == status})
+        missing = _joined(*dict.fromkeys(qemu.missing(backend) for backend in left))
     return replace(
-        _row(target, form, lowest([graph.status for graph in graphs]), _joined(missing)),
+        _row(target, form, status, missing or ""),
         size_bytes=sum(bundle.manifest.files[graph.file].size for graph in graphs),
     )
 

@@ -87,9 +87,9 @@ Fusion::Doubles Fusion::probabilities(const Present& present) {
   std::map<std::string, Floats> feeds;
   Floats presence;
   for (const auto& [name, spec] : config_.modalities) {
-    const auto found = std::find_if(present.begin(), present.end(), [&](const auto& own) { return own.first == name; });
-    presence.push_back(found == present.end() ? 0.0F : 1.0F);
-    if (found != present.end()) feeds[name] = *found->second;
+    const Tokens* found = find(present, name);
+    presence.push_back(found == nullptr ? 0.0F : 1.0F);
+    if (found != nullptr) feeds[name] = **found;
   }
   feeds[kPresence] = presence;
   std::vector<const Floats*> given;

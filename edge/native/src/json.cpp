@@ -7,21 +7,21 @@ namespace sensorium {
 namespace {
 
 const Json kEmpty = Json::object();
-
-std::string told(const Json& value) {
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
-}
+constexpr int kDeepest = 64;  // a manifest has 8 levels; each costs stack where JSON is copied or written
 
 [[noreturn]] void refuse(const std::string& where, const char* allowed, const Json& value) {
-  throw Error(where + " is " + allowed + "; given " + (value.is_structured() ? value.type_name() : told(value)));
+  throw Error(where + " is " + allowed + "; given " + (value.is_structured() ? value.type_name() : brief(value)));
 }
 
 }  // namespace
 
 Json parse_json(std::string_view bytes, const std::string& where) {
+  const auto shallow = [&](int depth, Json::parse_event_t, const Json&) {
+    if (depth > kDeepest) throw Error(where + " has more than " + std::to_string(kDeepest) + " levels");
+    return true;
+  };
   try {
-    return Json::parse(bytes.begin(), bytes.end());
+    return Json::parse(bytes.begin(), bytes.end(), shallow);
   } catch (const Json::exception& err) {
     throw Error(where + " is no JSON: " + err.what());
   }
@@ -40,6 +40,11 @@ const Json& as_array(const Json& value, const std::string& where) {
 std::string as_text(const Json& value, const std::string& where) {
   if (!value.is_string()) refuse(where, "a string", value);
   return value.get<std::string>();
+}
+
+std::string brief(const Json& value) {
+  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
 std::string in_quotes(const std::string& text) {

@@ -14,6 +14,9 @@ namespace sensorium {
 // The JSON value of these bytes; raises Error that begins with `where`.
 Json parse_json(std::string_view bytes, const std::string& where);
 
+// The value on one line, its end left out where it is long: for messages.
+std::string brief(const Json& value);
+
 // The text as JSON has it: in quotes, on one line.
 std::string in_quotes(const std::string& text);
 

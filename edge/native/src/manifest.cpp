@@ -46,12 +46,15 @@ std::vector<TensorSpec> tensors(const Json& value, const std::string& where) {
 }
 
 GraphEntry graph(const Json& value, const std::string& where) {
-  const Fields fields(value, where, {"file", "backend", "inputs", "outputs", "precision", "fallback"});
+  const Fields fields(value, where,
+                      {"file", "backend", "inputs", "outputs", "precision", "fallback", "evidence", "status"});
   GraphEntry entry;
   entry.form = {inner_path(fields.text("file"), fields.path("file")), fields.text("backend")};
   entry.inputs = tensors(fields.at("inputs"), fields.path("inputs"));
   entry.outputs = tensors(fields.at("outputs"), fields.path("outputs"));
   fields.text_or("precision", "float32");
+  if (fields.has("evidence")) as_array(fields.at("evidence"), fields.path("evidence"));
+  fields.text_or("status", "");
   if (fields.has("fallback") && !fields.at("fallback").is_null()) {
     const Fields spare(fields.at("fallback"), fields.path("fallback"), {"file", "backend", "precision"});
     entry.fallback = Form{inner_path(spare.text("file"), spare.path("file")), spare.text("backend")};
@@ -108,7 +111,7 @@ Manifest parse_manifest(std::string_view bytes) {
   if (version > kSchemaVersion)
     throw Error("schema " + std::to_string(version) + ", this Sensorium reads up to " + std::to_string(kSchemaVersion) +
                 "; upgrade Sensorium");
-  const Fields fields(raw, where, {"schema_version", "name", "target", "parts", "files", "tools", "notes"});
+  const Fields fields(raw, where, {"schema_version", "name", "target", "host", "parts", "files", "tools", "notes"});
   Manifest manifest;
   manifest.name = fields.text("name");
   manifest.target = fields.text("target");
@@ -118,6 +121,7 @@ Manifest parse_manifest(std::string_view bytes) {
     const std::string place = fields.path("files." + item.key());
     manifest.files.emplace_back(inner_path(item.key(), place), file(item.value(), place));
   }
+  fields.object_or_empty("host");
   fields.object_or_empty("tools");
   fields.texts("notes");
   check_hashed(manifest);

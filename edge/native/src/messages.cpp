@@ -24,7 +24,7 @@ Frame frame(const Fields& fields, const std::string& numbers) {
                     size(1) <= kMaxPixels / size(0) &&
                     numbers.size() == static_cast<std::size_t>(size(0) * size(1) * 3);
   if (!fits)
-    throw SampleError("a frame is uint8 (height, width, 3) RGB of at most 64,000,000 pixels; given " + shape.dump() +
+    throw SampleError("a frame is uint8 (height, width, 3) RGB of at most 64,000,000 pixels; given " + brief(shape) +
                       " and " + std::to_string(numbers.size()) + " bytes");
   auto picture = std::make_shared<Picture>();
   picture->height = static_cast<int>(size(0));

@@ -3,6 +3,7 @@
     program.py compile-qnn MODEL.onnx CONTEXT.onnx OPTIONS.json    writes a Hexagon's context binary
     program.py qnn CONTEXT.onnx                                    answers feeds on the emulated HTP
     program.py tosa MODEL.tflite                                   answers feeds as Arm's TOSA reference model does
+    program.py graph MODEL ENTRY.json                              answers feeds by the backend of the manifest's entry
 
 What answers reads messages from standard input until it ends: a length in 8 bytes, then an .npz of tensors by name, or
 of ``error``. TOSA's are named by their place.
@@ -87,6 +88,14 @@ def tosa(model: Path) -> Callable[[Tensors], Tensors]:
     return run
 
 
+def graph(model: Path, entry: Path) -> Callable[[Tensors], Tensors]:
+    """By the runtime's own backend, on one thread."""
+    from sensorium.backends import open_graph
+    from sensorium.bundle import GraphEntry
+
+    return open_graph(GraphEntry.model_validate_json(entry.read_bytes()), model.read_bytes(), threads=1).run
+
+
 def _run(command: list[str | Path]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -101,6 +110,8 @@ def main(arguments: list[str]) -> None:
         from sensorium.backends.qnn import session
 
         session(model.name, model.read_bytes(), json.loads(Path(arguments[3]).read_text()), 1, Path(arguments[2]))
+    elif command == "graph":
+        serve(lambda: graph(model, Path(arguments[2])))
     else:
         serve(lambda: {"qnn": qnn, "tosa": tosa}[command](model))
 
