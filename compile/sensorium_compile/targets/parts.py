@@ -55,7 +55,7 @@ def compile_parts(drafts: Mapping[str, PartDraft], target: Target, progress: Pro
     predicted: dict[str, Placement] = {}
     made: dict[str, PartDraft] = {}
     for done, (part, draft) in enumerate(drafts.items()):
-        progress(f"{target} {part}", done, len(drafts))
+        progress(part, done, len(drafts))
         graphs = dict(draft.graphs)
         for name, graph in draft.graphs.items():
             key = f"{part}/{name}"

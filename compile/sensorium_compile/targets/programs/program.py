@@ -28,11 +28,23 @@ LENGTH = struct.Struct("<Q")
 ERROR = "error"
 
 
-def send(stream: BinaryIO, tensors: Tensors) -> None:
-    """Write one message."""
+def pack(tensors: Tensors) -> bytes:
+    """Tensors by name as an .npz."""
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, **tensors)
-    stream.write(LENGTH.pack(packed.tell()) + packed.getvalue())
+    return packed.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, NDArray[Any]]:
+    """What ``pack`` was given."""
+    with np.load(io.BytesIO(content)) as archive:
+        return dict(archive)
+
+
+def send(stream: BinaryIO, tensors: Tensors) -> None:
+    """Write one message."""
+    packed = pack(tensors)
+    stream.write(LENGTH.pack(len(packed)) + packed)
     stream.flush()
 
 
@@ -41,8 +53,7 @@ def receive(stream: BinaryIO) -> dict[str, NDArray[Any]] | None:
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
-    with np.load(io.BytesIO(stream.read(*LENGTH.unpack(head)))) as archive:
-        return dict(archive)
+    return unpack(stream.read(*LENGTH.unpack(head)))
 
 
 def serve(opens: Callable[[], Callable[[Tensors], Tensors]]) -> None:
