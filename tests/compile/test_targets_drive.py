@@ -1,16 +1,21 @@
 """A model for several chips: predicted, refused or lowered, judged for every subset of senses, packed, in a table."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.compile.tiny_model import write_data
 from tests.compile.tiny_recipe import TEXT
 
+from sensorium.backends import Graph
 from sensorium.bundle import Bundle
 from sensorium.engines import CACHE_VARIABLE
 from sensorium.errors import BundleError
 from sensorium.first_load import first_load
+from sensorium.samples import Array
 from sensorium_compile.pipeline import Job
 from sensorium_compile.report import JSON_NAME, parse_report
 from sensorium_compile.stages import Stages
@@ -87,6 +92,54 @@ def test_every_target_has_a_row_and_says_no_more_than_was_done(compiling: Compil
         if "no lowering" in rows[name].note:
             assert (rows[name].status, rows[name].form) == ("exported", "")
             assert not (tmp_path / name).exists()
+
+
+def test_a_target_whose_tools_are_missing_says_so_and_the_others_go_on(
+    compiling: Compiling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSORIUM_CACHE", str(tmp_path / "no tools"))
+    rows = list(compiling.each([Target.parse("hexagon-v79"), ORIN], tmp_path / "out"))
+    assert [row.form for row in rows] == ["", "int8"]
+    assert "scripts/npu-tools hexagon installs onnxruntime-qnn" in rows[0].note
+    assert (tmp_path / "out/jetson-orin-nano").is_dir()
+
+
+def test_what_was_finished_before_an_interruption_is_not_done_again(compiling: Compiling, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def interrupted(what: str, done: int, total: int) -> None:
+        told.append(what)
+        if what.startswith("jetson-thor (2 of 2)"):
+            raise KeyboardInterrupt
+
+    targets = [ORIN, Target.parse("jetson-thor")]
+    job = replace(compiling.job, text=compiling.job.text + "\n# another run\n")
+    again = replace(compiling, job=job, progress=interrupted, stages=Stages(compiling.stages.root))
+    with pytest.raises(KeyboardInterrupt):
+        list(again.each(targets, tmp_path))
+    assert any(what.startswith("jetson-orin-nano (1 of 2): int8: ") for what in told)
+    last = replace(again, progress=lambda *_: None, stages=Stages(compiling.stages.root))
+    rows = list(last.each(targets, tmp_path))
+    assert [row.form for row in rows] == ["int8", "int8"]
+    assert last.stages.ran == ["target"]
+
+
+def test_a_slow_form_that_is_beyond_hope_is_asked_little(compiling: Compiling) -> None:
+    class Zeros:
+        def __init__(self, graph: Graph) -> None:
+            self.inputs, self.outputs, self._graph, self.asked = graph.inputs, graph.outputs, graph, 0
+
+        def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+            self.asked += len(next(iter(feeds.values())))
+            return {name: np.zeros_like(value) for name, value in self._graph.run(feeds).items()}
+
+    bench = compiling._shop.bench
+    own = {name: Zeros(graph) for name, graph in bench.eager.encoders.items()}
+    scores, wanted = bench.few_scored(replace(bench.eager, encoders=own))
+    assert sum(graph.asked for graph in own.values()) < len(bench.few)
+    assert {name: len(one.values) for name, one in scores.items()} == {n: len(one.values) for n, one in wanted.items()}
+    whole, _ = bench.few_scored(bench.eager)
+    assert len(whole["audio"].values) > len(scores["audio"].values)
 
 
 def test_what_the_tool_did_is_compared_with_what_was_predicted(compiling: Compiling) -> None:

@@ -123,7 +123,7 @@ def _compile_targets(job: "Job", name: str, out: Path | None, json: bool) -> Non
         typer.echo(jsonlib.dumps([asdict(row) for row in rows]))
     else:
         _tell_targets(rows, folder)
-    if job.target != ALL and not rows[0].form:
+    if not any(row.form for row in rows):
         raise CompileError(f"{name} is not compiled for {job.target}: {rows[0].note}")
 
 

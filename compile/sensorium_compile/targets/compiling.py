@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue, TypeAdapter
 
 from sensorium.bundle import Bundle
+from sensorium.errors import SensoriumError
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.pack import deliver, pack
@@ -19,7 +20,7 @@ from sensorium_compile.stages import Stages, replace_file
 from sensorium_compile.targets import PROCESSORS, find_family, reached
 from sensorium_compile.targets.parts import build, compile_parts, parts_report
 from sensorium_compile.targets.processor import proved
-from sensorium_compile.targets.table import TargetRow, WorstSubset, bundle_row, parts_row, row_of
+from sensorium_compile.targets.table import TargetRow, WorstSubset, bundle_row, failed_row, parts_row, row_of
 from sensorium_compile.zoo import Weights
 from sensorium_devices.targets import Target
 
@@ -51,7 +52,10 @@ class Compiling:
     def each(self, targets: Sequence[Target], folder: Path) -> Iterator[TargetRow]:
         """Compile for every target, into ``folder/TARGET``; what cannot be is a row that says why."""
         for place, target in enumerate(targets, 1):
-            yield self.one(target, folder / str(target), f"{target} ({place} of {len(targets)}): ")
+            try:
+                yield self.one(target, folder / str(target), f"{target} ({place} of {len(targets)}): ")
+            except SensoriumError as err:
+                yield failed_row(target, err)
 
     def one(self, target: Target, out: Path, told: str = "") -> TargetRow:
         """Compile for one target, or take it from the cache, where the same was asked with the same tools.

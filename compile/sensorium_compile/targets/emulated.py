@@ -5,6 +5,7 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, BinaryIO, Self, cast
@@ -15,7 +16,6 @@ from sensorium.bundle import TensorSpec
 from sensorium.errors import BackendError
 from sensorium.samples import Array
 from sensorium_compile.stages import cache_folder, replace_file, source_digest
-from sensorium_compile.targets import environment
 from sensorium_compile.targets.programs import program as protocol
 from sensorium_compile.verify.opened import fed_digest
 
@@ -30,16 +30,17 @@ class Emulation:
         self,
         name: str,
         content: bytes,
-        tool: tuple[str, str],
+        command: Sequence[str | Path],
+        tool: Sequence[str],
         variables: Mapping[str, str],
         inputs: tuple[TensorSpec, ...],
         outputs: tuple[TensorSpec, ...],
     ) -> None:
-        """``tool`` is an environment and which of its emulators ``programs/program.py`` is to run."""
+        """See EmulatedGraph; ``tool`` is all that an answer depends on beside the graph: names and versions."""
         self.inputs, self.outputs = inputs, outputs
-        self._name, self._content, self._tool, self._variables = name, content, tool, variables
-        sources = (*tool, *environment.REQUIREMENTS[tool[0]], source_digest(Path(protocol.__file__)))
-        key = hashlib.sha256(content + "\n".join(sources).encode()).hexdigest()
+        self._open = partial(EmulatedGraph.of_bytes, name, content, command, variables, inputs, outputs)
+        known = "\n".join([*tool, source_digest(Path(protocol.__file__))])
+        key = hashlib.sha256(content + known.encode()).hexdigest()
         self._folder = cache_folder() / "emulated" / key[:24]
         self._idle: SimpleQueue[EmulatedGraph] = SimpleQueue()
 
@@ -54,11 +55,7 @@ class Emulation:
         try:
             graph = self._idle.get_nowait()
         except Empty:
-            environ, word = self._tool
-            command: list[str | Path] = [*environment.python(environ), word]
-            graph = EmulatedGraph.of_bytes(
-                self._name, self._content, command, self._variables, self.inputs, self.outputs
-            )
+            graph = self._open()
         made = graph.run(feeds)
         self._idle.put(graph)  # one that failed is not asked again
         return made

@@ -86,7 +86,8 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
         return IntegerGraph(graph.content, graph.host, inputs, outputs)
 
     def emulated() -> IntegerGraph:
-        reference = Emulation(source.name, graph.content, (vela.NAME, "tosa"), environment.bare(), inputs, outputs)
+        tosa = environment.emulator(vela.NAME, "tosa")
+        reference = Emulation(source.name, graph.content, *tosa, environment.bare(), inputs, outputs)
         return IntegerGraph(graph.content, graph.host, inputs, outputs, reference.run)
 
     notes = [f"{source.name}: {note}" for note in graph.notes]

@@ -67,7 +67,7 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
     inputs, outputs = signature(source.model)
 
     def opened() -> Graph:
-        return Emulation(source.name, context, (NAME, "qnn"), _variables(), inputs, outputs)
+        return Emulation(source.name, context, *environment.emulator(NAME, "qnn"), _variables(), inputs, outputs)
 
     graph = opened()
     answers = {case: graph.run(feeds) for case, feeds in source.golden.items()}

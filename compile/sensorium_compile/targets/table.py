@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sensorium.bundle import Bundle, Stage
 from sensorium.bundle.evidence import lowest, status_of
+from sensorium.errors import SensoriumError
 from sensorium.host import Host
 from sensorium_compile.targets.parts import PartsOutcome
 from sensorium_compile.verify.gate import figures, worst
@@ -92,6 +93,11 @@ def parts_row(outcome: PartsOutcome) -> TargetRow:
         worst=None,
         note=_joined(outcome.missing, *beside),
     )
+
+
+def failed_row(target: Target, err: SensoriumError) -> TargetRow:
+    """A target whose compiling broke off."""
+    return _row(target, "", None, str(err))
 
 
 def bundle_row(bundle: Bundle, target: Target, form: str) -> TargetRow:

@@ -30,8 +30,8 @@ ERROR = "error"
 
 def pack(tensors: Tensors) -> bytes:
     """Tensors by name as an .npz."""
-    packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **tensors)
+    packed, named = io.BytesIO(), dict[str, Any](tensors)
+    np.savez(packed, **named)
     return packed.getvalue()
 
 
