@@ -125,7 +125,7 @@ def _tools(parts: Iterable[PartDraft]) -> dict[str, str]:
 
 
 def _describe(path: str, graph: GraphDraft) -> GraphEntry:
-    inputs, outputs = (graph.inputs, graph.outputs) if graph.inputs else _signature(path, graph)
+    inputs, outputs = signature_of(path, graph)
     return GraphEntry(
         file=path,
         backend=graph.backend,
@@ -136,8 +136,10 @@ def _describe(path: str, graph: GraphDraft) -> GraphEntry:
     )
 
 
-def _signature(path: str, graph: GraphDraft) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs as an ONNX graph tells them itself."""
+def signature_of(path: str, graph: GraphDraft) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """A draft's inputs and outputs, or as an ONNX graph tells them itself."""
+    if graph.inputs:
+        return graph.inputs, graph.outputs
     if graph.backend != "onnxruntime":
         raise CompileError(f"{path}: a graph for {graph.backend} must declare its inputs and outputs in its draft")
     try:
