@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -66,6 +67,23 @@ def test_every_activation_is_quantized_but_those_of_layers_in_float() -> None:
     assert [given_to(partly, name) for name in ("squaring", "linear")] == ["the input", "DequantizeLinear"]
     whole = source()
     assert quantized(whole, "float16") is whole.model
+
+
+def test_bytes_are_dequantized_and_not_cast() -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Neg", ["f"], ["y"]),
+    ]
+    given = helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 4])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])
+    imports = [helper.make_opsetid("", 20)]
+    graph = helper.make_model(helper.make_graph(nodes, "g", [given], [made]), opset_imports=imports, ir_version=10)
+    changed = quantized(Source("g", graph), "float16")
+    assert [node.op_type for node in changed.graph.node] == ["DequantizeLinear", "Neg"]
+    onnx.checker.check_model(changed)
+    x = np.array([[0, 1, 2, 255]], np.uint8)
+    (y,) = ort.InferenceSession(changed.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    np.testing.assert_array_equal(y, -x.astype(np.float32))
 
 
 def test_the_scale_of_a_normalisation_has_one_unsigned_range() -> None:
