@@ -64,6 +64,8 @@ class Compiling:
         """
         if out.suffix == ".zip":
             raise CompileError(f"give a folder as --out for {target}, not {out.name}")
+        if isinstance(self._recipe, ModelRecipe):
+            self.stages.plugins = self._recipe.plugins
 
         def make(folder: Path) -> None:
             row = self._made(target, folder / BUNDLE, prefixed(told, self.progress))
