@@ -131,11 +131,16 @@ class OpenedModel:
     def _each(
         self, graph: Graph, feeds: Sequence[Mapping[str, Array]], size: int, told: Told
     ) -> Iterator[Mapping[str, Array]]:
+        for done, made in enumerate(self._answers(graph, feeds), 1):
+            told(done * size)
+            yield made
+
+    def _answers(self, graph: Graph, feeds: Sequence[Mapping[str, Array]]) -> Iterator[Mapping[str, Array]]:
+        if self.workers == 1:
+            yield from map(graph.run, feeds)
+            return
         with ThreadPoolExecutor(self.workers) as pool:
-            answers = map(graph.run, feeds) if self.workers == 1 else pool.map(graph.run, feeds)
-            for done, made in enumerate(answers, 1):
-                told(done * size)
-                yield made
+            yield from pool.map(graph.run, feeds)
 
     def _fed(self, tokens: Mapping[str, Array], presence: Sequence[bool] | NDArray[Any]) -> dict[str, Array]:
         n = len(next(iter(tokens.values())))
