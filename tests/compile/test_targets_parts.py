@@ -4,14 +4,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from sensorium.bundle import status_of
 from sensorium_compile.draft import GraphDraft, PartDraft
+from sensorium_compile.targets import PROCESSORS
 from sensorium_compile.targets.parts import PartsOutcome, compile_parts
-from sensorium_devices.targets import Target
+from sensorium_compile.targets.processor import proved
+from sensorium_devices.targets import Target, targets
 
 RNG = np.random.default_rng(0)
 
 
-def outcome(shape: list[int | str]) -> PartsOutcome:
+def part(shape: list[int | str]) -> PartDraft:
     """A layer as the zoo's graphs are: it declares its inputs and outputs itself."""
     weight = numpy_helper.from_array(RNG.normal(size=(8, 8)).astype(np.float32), "w")
     nodes = [helper.make_node("MatMul", ["x", "w"], ["made"]), helper.make_node("Relu", ["made"], ["y"])]
@@ -20,8 +23,18 @@ def outcome(shape: list[int | str]) -> PartsOutcome:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     golden = {"example": {"x": RNG.normal(size=(4, 8)).astype(np.float32)}}
-    part = PartDraft("layer", {"model": GraphDraft(model.SerializeToString(), golden=golden)})
-    return compile_parts({"layer": part}, Target.parse("jetson-orin-nano"), lambda *_: None)
+    return PartDraft("layer", {"model": GraphDraft(model.SerializeToString(), golden=golden)})
+
+
+def outcome(shape: list[int | str]) -> PartsOutcome:
+    """On a Jetson."""
+    return compile_parts({"layer": part(shape)}, Target.parse("jetson-orin-nano"), lambda *_: None)
+
+
+def test_on_a_processor_it_runs_as_it_is_and_is_measured_where_that_is_this_machine() -> None:
+    here = next(target for target in targets() if target.family in PROCESSORS and target.is_here)
+    graph = proved("model", part([4, 8]).graphs["model"], here)
+    assert status_of(graph.evidence) == "measured"
 
 
 def test_a_graph_that_the_chip_takes_is_lowered_and_checked_against_its_own_answers() -> None:

@@ -19,6 +19,7 @@ from sensorium.errors import SensoriumError
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable, backends, blocks, lower, missing, precisions
+from sensorium_compile.pack import signature_of
 from sensorium_compile.recipe import Progress
 from sensorium_compile.stages import Stages, replace_file
 from sensorium_compile.verify.opened import OpenedModel
@@ -68,11 +69,13 @@ class Candidate:
 
 def entry_of(name: str, draft: GraphDraft) -> GraphEntry:
     """The manifest's entry of a draft, before it is packed."""
+    file = f"{name}{draft.suffix}"
+    inputs, outputs = signature_of(file, draft)
     return GraphEntry(
-        file=f"{name}{draft.suffix}",
+        file=file,
         backend=draft.backend,
-        inputs=draft.inputs,
-        outputs=draft.outputs,
+        inputs=inputs,
+        outputs=outputs,
         precision=draft.precision,
     )
 
