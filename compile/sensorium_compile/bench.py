@@ -32,7 +32,8 @@ from sensorium_compile.verify.opened import Memory, OpenedModel
 
 SEARCH_EXAMPLES = 160  # of the training side, for the search over blocks
 FEW = 100  # held-out examples that every form answers first
-HOPELESS = 20.0  # points lost on those, at which the rest is not asked
+GLANCE = 20  # of those, which a form that takes seconds an answer is asked first
+HOPELESS = 20.0  # points lost, at which the rest is not asked
 
 
 @dataclass
@@ -96,26 +97,25 @@ class Bench:
             reasons.append(f"cosine to PyTorch {parity.cosine:.3f} ({parity.where}); at least {gate.min_cosine}")
         return Judged(candidate, Verdict(not reasons, tuple(reasons), notes), scores, recorded, latency, parity)
 
-    def scored(self, form: OpenedModel, *, only_few: bool = False) -> tuple[Scores, Scores]:
+    def scored(self, form: OpenedModel) -> tuple[Scores, Scores]:
         """What a form answers to held-out examples, and the student in float: to few, where it is beyond hope on them.
 
-        Needs data. ``only_few`` is for a form that takes seconds an answer.
+        Needs data.
         """
         assert self.material.data is not None
         assert self.student is not None
-        scores, wanted = self.few_scores(form), self.few_wanted
-        if only_few or _hopeless(scores, wanted):
+        scores, wanted = self._scores(form, self.few), self.few_wanted
+        if _hopeless(scores, wanted):
             return scores, wanted
         return self._scores(form, self.material.data.test), self.student
 
-    def is_whole(self, scores: Scores) -> bool:
-        """Whether these are of all held-out examples, and not of the few."""
-        assert self.student is not None
-        return all(len(scores[name].values) == len(own.values) for name, own in self.student.items())
-
-    def few_scores(self, form: OpenedModel) -> Scores:
-        """What a form answers to the few; ``few_wanted`` is what the student in float does."""
-        return self._scores(form, self.few)
+    def few_scored(self, form: OpenedModel, progress: Progress = lambda *_: None) -> tuple[Scores, Scores]:
+        """The same to the few alone, for a form that takes seconds an answer; to a glance of them, if beyond hope."""
+        glance = self.few.take(np.arange(0, len(self.few), FEW // GLANCE))
+        scores, wanted = self._scores(form, glance, progress), self._scores(self.eager, glance)
+        if _hopeless(scores, wanted):
+            return scores, wanted
+        return self._scores(form, self.few, progress), self.few_wanted
 
     def some_scores(self, form: OpenedModel, count: int) -> Scores:
         """What a form answers to so many of the few."""
@@ -184,12 +184,13 @@ class Bench:
         head = self.material.student.heads[self.recipe.head.name]
         return head.space.numpy() if isinstance(head, TextHead) else None
 
-    def _scores(self, form: OpenedModel, examples: Examples) -> Scores:
-        return temperature.divided(self._plain(form, examples), self.halves)
+    def _scores(self, form: OpenedModel, examples: Examples, progress: Progress = lambda *_: None) -> Scores:
+        return temperature.divided(self._plain(form, examples, progress), self.halves)
 
-    def _plain(self, form: OpenedModel, examples: Examples) -> Scores:
+    def _plain(self, form: OpenedModel, examples: Examples, progress: Progress = lambda *_: None) -> Scores:
         config = self.config.model_copy(update={"temperature": {}})
-        return score(predict(form, examples, config.modalities), examples, config, space=self.space)
+        answers = predict(form, examples, config.modalities, progress=progress)
+        return score(answers, examples, config, space=self.space)
 
 
 def _head(recipe: ModelRecipe) -> Head:

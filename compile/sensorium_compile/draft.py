@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from sensorium.bundle import Evidence, GraphEntry, Origin, TensorSpec
+from sensorium.bundle import Evidence, Origin, TensorSpec
 from sensorium.samples import Array
 
 
@@ -37,14 +37,3 @@ class PartDraft:
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)  # e.g. parity with the original
-
-
-def entry_of(name: str, draft: GraphDraft) -> GraphEntry:
-    """The manifest's entry of a draft, before it is packed."""
-    return GraphEntry(
-        file=f"{name}{draft.suffix}",
-        backend=draft.backend,
-        inputs=draft.inputs,
-        outputs=draft.outputs,
-        precision=draft.precision,
-    )

@@ -87,7 +87,7 @@ def _add_part(part: str, draft: PartDraft, files: dict[str, bytes], golden: dict
     for name, graph in draft.graphs.items():
         path = f"{part}/{name}{graph.suffix}"
         files[path] = graph.model
-        graphs[name] = describe(path, graph)
+        graphs[name] = _describe(path, graph)
         golden |= _golden(f"{part}/{name}", graphs[name], graph)
         if graph.fallback is not None:
             graphs[name] = _with_fallback(f"{part}/{name}", graphs[name], graph.fallback, files)
@@ -106,7 +106,7 @@ def _add_part(part: str, draft: PartDraft, files: dict[str, bytes], golden: dict
 def _with_fallback(name: str, entry: GraphEntry, spare: GraphDraft, files: dict[str, bytes]) -> GraphEntry:
     """The entry with its fallback, which takes and gives the same and runs on its golden inputs."""
     path = f"{name}-fallback{spare.suffix}"
-    own = describe(path, spare)
+    own = _describe(path, spare)
     if (own.inputs, own.outputs) != (entry.inputs, entry.outputs):
         raise CompileError(f"{path} does not take and give what {entry.file} does; a fallback must")
     _golden(f"{name}-fallback", own, spare)
@@ -124,9 +124,13 @@ def _tools(parts: Iterable[PartDraft]) -> dict[str, str]:
     return versions | {"python": platform.python_version()}
 
 
-def describe(path: str, graph: GraphDraft) -> GraphEntry:
-    """The manifest's entry of a graph that lies there, with the inputs and outputs that an .onnx file tells itself."""
-    inputs, outputs = (graph.inputs, graph.outputs) if graph.inputs else _signature(path, graph)
+def entry_of(name: str, graph: GraphDraft) -> GraphEntry:
+    """The manifest's entry of a draft, before it is packed."""
+    return _describe(f"{name}{graph.suffix}", graph)
+
+
+def _describe(path: str, graph: GraphDraft) -> GraphEntry:
+    inputs, outputs = _signature(path, graph)
     return GraphEntry(
         file=path,
         backend=graph.backend,
@@ -138,7 +142,9 @@ def describe(path: str, graph: GraphDraft) -> GraphEntry:
 
 
 def _signature(path: str, graph: GraphDraft) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs as an ONNX graph tells them itself."""
+    """A draft's inputs and outputs, or as an ONNX graph tells them itself."""
+    if graph.inputs:
+        return graph.inputs, graph.outputs
     if graph.backend != "onnxruntime":
         raise CompileError(f"{path}: a graph for {graph.backend} must declare its inputs and outputs in its draft")
     try:

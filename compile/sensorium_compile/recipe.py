@@ -28,6 +28,11 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
+def prefixed(text: str, progress: Progress) -> Progress:
+    """The same progress, told as part of other work."""
+    return lambda what, done, total: progress(f"{text}{what}", done, total)
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

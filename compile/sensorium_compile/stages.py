@@ -77,7 +77,12 @@ class Stages:
         unfinished = folder.with_name(f"{folder.name}.unfinished")
         unfinished.mkdir(parents=True, exist_ok=True)
         make(unfinished)
-        unfinished.replace(folder)
+        try:
+            unfinished.replace(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            shutil.rmtree(unfinished, ignore_errors=True)  # another run finished it meanwhile
         self.ran.append(name)
         return folder
 

@@ -1,5 +1,6 @@
 """A model for several chips: predicted, refused or lowered, judged for every subset of senses, packed, in a table."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sensorium.bundle import Bundle
 from sensorium.engines import CACHE_VARIABLE
 from sensorium.errors import BundleError
 from sensorium.first_load import first_load
+from sensorium_compile import bench
 from sensorium_compile.pipeline import Job
 from sensorium_compile.report import JSON_NAME, parse_report
 from sensorium_compile.stages import Stages
@@ -47,7 +49,9 @@ def test_a_jetson_bundle_holds_both_forms_with_a_golden_case_for_every_subset(bu
     assert row.on_accelerator == row.operators
     assert row.predicted
     assert row.ms is None
-    assert row.subset in SUBSETS
+    assert row.worst is not None
+    assert row.worst.subset in SUBSETS
+    assert row.worst.low <= row.worst.accuracy <= row.worst.high
     with Bundle(path, target="jetson-orin-nano") as opened:
         graphs = opened.manifest.parts["model"].graphs
         assert {graph.backend for graph in graphs.values()} == {"tensorrt"}
@@ -87,8 +91,47 @@ def test_every_target_has_a_row_and_says_no_more_than_was_done(compiling: Compil
             assert not (tmp_path / name).exists()
 
 
+def test_a_target_whose_tools_are_missing_says_so_and_the_others_go_on(
+    compiling: Compiling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSORIUM_CACHE", str(tmp_path / "no tools"))
+    rows = list(compiling.each([Target.parse("hexagon-v79"), ORIN], tmp_path / "out"))
+    assert [row.form for row in rows] == ["", "int8"]
+    assert "scripts/npu-tools hexagon installs onnxruntime-qnn" in rows[0].note
+    assert (tmp_path / "out/jetson-orin-nano").is_dir()
+
+
+def test_what_was_finished_before_an_interruption_is_not_done_again(compiling: Compiling, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def interrupted(what: str, done: int, total: int) -> None:
+        told.append(what)
+        if what.startswith("jetson-thor (2 of 2)"):
+            raise KeyboardInterrupt
+
+    targets = [ORIN, Target.parse("jetson-thor")]
+    job = replace(compiling.job, text=compiling.job.text + "\n# another run\n")
+    again = replace(compiling, job=job, progress=interrupted, stages=Stages(compiling.stages.root))
+    with pytest.raises(KeyboardInterrupt):
+        list(again.each(targets, tmp_path))
+    assert any(what.startswith("jetson-orin-nano (1 of 2): int8: ") for what in told)
+    last = replace(again, progress=lambda *_: None, stages=Stages(compiling.stages.root))
+    rows = list(last.each(targets, tmp_path))
+    assert [row.form for row in rows] == ["int8", "int8"]
+    assert last.stages.ran == ["target"]
+
+
+def test_a_slow_form_that_is_beyond_hope_is_asked_little(compiling: Compiling, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = compiling._shop.bench.eager
+    few, _ = compiling._shop.bench.few_scored(form)
+    monkeypatch.setattr(bench, "HOPELESS", -1.0)
+    glance, wanted = compiling._shop.bench.few_scored(form)
+    for subset, one in glance.items():
+        assert len(one.values) == len(wanted[subset].values) < len(few[subset].values)
+
+
 def test_what_the_tool_did_is_compared_with_what_was_predicted(compiling: Compiling) -> None:
-    outcome = compiling._shop.compile_for(ORIN)
+    outcome = compiling._shop.compile_for(ORIN, lambda *_: None)
     form = outcome.forms[0]
     assert outcome.surprises(form) == ()
     fell = jetson.predict(compiling._shop.sources["vision"], ORIN)

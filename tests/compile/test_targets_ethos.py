@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable
+from sensorium_compile.lower.litert import float_model
 from sensorium_compile.model.fusions import CrossModalFusion
 from sensorium_compile.targets import environment, ethos, vela
 from sensorium_compile.targets.npu_form import NpuGelu, npu_form
@@ -91,6 +92,15 @@ def test_a_speech_tower_gives_what_it_gave() -> None:
             given, wanted = form.module(form.host(sound)), tower(sound)
         assert given.shape == wanted.shape
         torch.testing.assert_close(given, wanted, atol=5e-3, rtol=0)  # GELU by tanh is 5e-4 off
+
+
+def test_nothing_is_transposed_between_the_convolutions_of_a_speech_tower() -> None:
+    torch.manual_seed(0)
+    tower = MoonshineTower(3200, MoonshineOptions(layers=1, mlp=0.1, tokens=2, width=24)).eval()
+    form = npu_form(tower).module
+    made = operators(float_model(Exportable("audio", form, {"sample": torch.zeros(1, 3200)}, ("tokens",))).content)
+    assert made.count("CONV_2D") == 3
+    assert "TRANSPOSE" not in made[: len(made) - made[::-1].index("CONV_2D")]
 
 
 @pytest.mark.parametrize("depth", [1, 2])

@@ -2,10 +2,12 @@
 
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -15,7 +17,7 @@ from sensorium.errors import BackendError
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration
 from sensorium_compile.targets import environment, hexagon
-from sensorium_compile.targets.emulated import EmulatedGraph
+from sensorium_compile.targets.emulated import EmulatedGraph, Emulation
 from sensorium_compile.targets.programs import program as protocol
 from sensorium_compile.targets.qnn_graph import quantized
 from sensorium_compile.targets.source import Source
@@ -65,6 +67,23 @@ def test_every_activation_is_quantized_but_those_of_layers_in_float() -> None:
     assert [given_to(partly, name) for name in ("squaring", "linear")] == ["the input", "DequantizeLinear"]
     whole = source()
     assert quantized(whole, "float16") is whole.model
+
+
+def test_bytes_are_dequantized_and_not_cast() -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Neg", ["f"], ["y"]),
+    ]
+    given = helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 4])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])
+    imports = [helper.make_opsetid("", 20)]
+    graph = helper.make_model(helper.make_graph(nodes, "g", [given], [made]), opset_imports=imports, ir_version=10)
+    changed = quantized(Source("g", graph), "float16")
+    assert [node.op_type for node in changed.graph.node] == ["DequantizeLinear", "Neg"]
+    onnx.checker.check_model(changed)
+    x = np.array([[0, 1, 2, 255]], np.uint8)
+    (y,) = ort.InferenceSession(changed.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    np.testing.assert_array_equal(y, -x.astype(np.float32))
 
 
 def test_the_scale_of_a_normalisation_has_one_unsigned_range() -> None:
@@ -121,6 +140,29 @@ def test_another_process_answers_tells_its_errors_and_that_it_ended(tmp_path: Pa
         graph.run({"bad": x})
     with pytest.raises(BackendError, match="echo: its emulator ended with 3"):
         graph.run({"end": x})
+
+
+def test_an_answer_is_asked_for_once_whoever_asks_and_kept_by_graph_and_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSORIUM_CACHE", str(tmp_path / "cache"))
+    program, log = tmp_path / "echo.py", tmp_path / "asked"
+    program.write_text(ECHO.replace('    if "end"', f'    open({str(log)!r}, "a").write(".")\n    if "end"'))
+    environ = environment.bare() | {"PYTHONPATH": str(Path(protocol.__file__).parent)}
+    spec = TensorSpec(name="x", dtype="float32", shape=(1, 2))
+
+    def emulation(content: bytes, tool: str) -> Emulation:
+        return Emulation("echo", content, [sys.executable, program], [tool], environ, (spec,), (spec,))
+
+    feeds = [{"x": np.full((1, 2), value, np.float32)} for value in range(6)]
+    for graph, asked in ((emulation(b"a", "1"), 6), (emulation(b"a", "1"), 6), (emulation(b"a", "2"), 12)):
+        with ThreadPoolExecutor(2) as pool:
+            for fed, made in zip(feeds, pool.map(graph.run, feeds), strict=True):
+                np.testing.assert_array_equal(made["x"], fed["x"])
+        assert len(log.read_text()) == asked
+    with pytest.raises(BackendError, match="too much"):
+        graph.run({"bad": feeds[0]["x"] + 9})
+    np.testing.assert_array_equal(graph.run({"x": feeds[0]["x"] + 9})["x"], feeds[0]["x"] + 9)
 
 
 def test_the_runtime_says_what_is_missing_for_a_context_binary() -> None:

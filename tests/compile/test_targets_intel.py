@@ -7,8 +7,8 @@ from tests.compile.residual import residual
 from sensorium.backends import open_graph
 from sensorium.bundle import status_of
 from sensorium.errors import BackendError
-from sensorium_compile.draft import entry_of
 from sensorium_compile.errors import CompileError
+from sensorium_compile.pack import entry_of
 from sensorium_compile.targets import Family, find_family
 from sensorium_compile.targets.graphs import cosine
 from sensorium_compile.targets.placing import check_worth

@@ -123,7 +123,7 @@ def _compile_targets(job: "Job", name: str, out: Path | None, json: bool) -> Non
         typer.echo(jsonlib.dumps([asdict(row) for row in rows]))
     else:
         _tell_targets(rows, folder)
-    if job.target != ALL and not rows[0].form:
+    if not any(row.form for row in rows):
         raise CompileError(f"{name} is not compiled for {job.target}: {rows[0].note}")
 
 
@@ -143,11 +143,20 @@ def _tell_targets(rows: "list[TargetRow]", folder: Path) -> None:
             placed if row.operators is not None else "",
             mb(row.size_bytes),
             f"{row.ms:.2f} {row.ms_is}" if row.ms is not None else "",
-            f"{row.accuracy:.1%} {row.subset} ({row.accuracy_by})" if row.accuracy is not None else "not measured",
+            _worst(row),
             row.note if len(row.note) <= NOTE_SHOWN else f"{row.note[:NOTE_SHOWN]}...",
         )
     console().print(made)
     typer.echo(f"bundles: {folder}; more in each one's report.html, or with --json")
+
+
+def _worst(row: "TargetRow") -> str:
+    told = row.worst
+    if told is None:
+        return "not measured"
+    lost = f", at most {told.lost:.1f} points below float" if told.lost is not None else ""
+    interval = f"{told.low:.0%} to {told.high:.0%}, n {told.examples}"
+    return f"{told.subset} {told.accuracy:.1%} ({interval}){lost}; {told.by}"
 
 
 def _compile_parts(recipe: "Recipe", target: str | None, out: Path | None, json: bool) -> None:

@@ -16,9 +16,10 @@ from pydantic import JsonValue
 from sensorium.backends import open_graph
 from sensorium.bundle import GraphEntry
 from sensorium.errors import SensoriumError
-from sensorium_compile.draft import GraphDraft, entry_of
+from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.lower import Calibration, Exportable, backends, blocks, lower, missing, precisions
+from sensorium_compile.pack import entry_of
 from sensorium_compile.recipe import Progress
 from sensorium_compile.stages import Stages, replace_file
 from sensorium_compile.verify.opened import OpenedModel

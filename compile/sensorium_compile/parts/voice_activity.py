@@ -9,7 +9,8 @@ from sensorium.backends import open_graph
 from sensorium.components.voice_activity import CHUNK, RATE_HZ
 from sensorium.samples import Array
 from sensorium_compile.convert import parity
-from sensorium_compile.draft import GraphDraft, PartDraft, entry_of
+from sensorium_compile.draft import GraphDraft, PartDraft
+from sensorium_compile.pack import entry_of
 from sensorium_compile.zoo import Weights
 
 MODEL = "silero-vad"

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from sensorium.backends import open_graph
 from sensorium.bundle import GraphEntry
 from sensorium.errors import SensoriumError
-from sensorium_compile.draft import entry_of
 from sensorium_compile.lower.candidates import FLOAT, Candidate
+from sensorium_compile.pack import entry_of
 from sensorium_compile.verify.opened import OpenedModel
 
 TOLD = "told.json"

@@ -11,9 +11,9 @@ from sensorium.backends import Graph
 from sensorium.learned.config import SAMPLE
 from sensorium.samples import Array
 from sensorium_compile.checkpoint import CALIBRATION, RECORD, Record, Row
-from sensorium_compile.draft import entry_of
 from sensorium_compile.lower import Calibration, lower
 from sensorium_compile.lower.candidates import Candidate
+from sensorium_compile.pack import entry_of
 from sensorium_compile.parts.scene import exportables, lowered
 from sensorium_compile.scene.checkpoint import load_scene
 from sensorium_compile.scene.command import lookers, teacher_of

@@ -5,6 +5,7 @@ is one, else simulated. Neither is a measurement on the chip, and no status says
 """
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,17 +24,19 @@ from sensorium_compile.errors import CompileError
 from sensorium_compile.lower.candidates import Lowering
 from sensorium_compile.material import Material, find_material
 from sensorium_compile.pipeline import Job
-from sensorium_compile.recipe import ModelRecipe, Progress
+from sensorium_compile.recipe import ModelRecipe, Progress, prefixed
 from sensorium_compile.stages import Stages
 from sensorium_compile.targets import Family, Placement, TargetGraph, find_family, reached
 from sensorium_compile.targets.graphs import exported
 from sensorium_compile.targets.placing import check_worth
 from sensorium_compile.targets.source import Source, sources_of
-from sensorium_compile.verify.gate import Form, Rules, Scores, Verdict, figures, judge, worst
+from sensorium_compile.verify.gate import Form, Rules, Scores, Verdict, figures, judge
 from sensorium_compile.verify.golden import Parity, check_parity, golden_samples
 from sensorium_compile.verify.opened import Memory, OpenedModel
 from sensorium_compile.zoo import Weights
 from sensorium_devices.targets import Target
+
+WORKERS = min(4, os.cpu_count() or 1)  # emulators at once; each is a process of some 300 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +46,8 @@ class TargetForm:
     name: str  # int8, float16
     graphs: Mapping[str, TargetGraph]
     verdict: Verdict
-    parity: Parity
-    scores: Scores | None  # None without data
-    whole: bool = True  # whether the scores are of all held-out examples, not of the few that showed it beyond hope
+    scores: Scores | None = None  # of held-out examples: of few, where it is slow or beyond hope; None without data
+    wanted: Scores | None = None  # of the student in float on the same
 
     @property
     def status(self) -> Stage | None:
@@ -56,14 +58,6 @@ class TargetForm:
     def size_bytes(self) -> int:
         """Of all graphs."""
         return sum(len(graph.draft.model) for graph in self.graphs.values())
-
-    @property
-    def worst(self) -> tuple[str, float] | None:
-        """The subset that is answered worst, and how often rightly; None where that was not measured."""
-        if self.scores is None:
-            return None
-        subset, told = worst(figures(self.scores))
-        return subset, told.accuracy
 
     @property
     def measured_ms(self) -> float | None:
@@ -129,7 +123,7 @@ class Shop:
     def __init__(self, job: Job, weights: Weights, stages: Stages, progress: Progress) -> None:
         self.job, self.stages, self.progress = job, stages, progress
         self.recipe: ModelRecipe = job.recipe
-        self._known: dict[tuple[tuple[str, str], ...], tuple[Parity, Scores | None, Verdict]] = {}
+        self._known: dict[tuple[tuple[str, str], ...], TargetForm] = {}
         self._memory: Memory = {}
         self.material: Material = find_material(
             self.recipe,
@@ -160,7 +154,7 @@ class Shop:
         cases = self._cases()
         return {name: replace(one, golden=cases[name]) for name, one in sources_of(self.lowering, self.stages).items()}
 
-    def compile_for(self, target: Target) -> TargetOutcome:
+    def compile_for(self, target: Target, progress: Progress) -> TargetOutcome:
         """Every form of the student for that target; what cannot be is told, and raises nothing."""
         family = find_family(target.family)
         if family is None:
@@ -174,15 +168,15 @@ class Shop:
             return TargetOutcome(target, {}, refused={"": str(err)}, missing=family.missing(target))
         forms: list[TargetForm] = []
         refused: dict[str, str] = {}
-        for form in family.FORMS:
-            if form not in target.precisions:
-                continue
-            self.progress(f"{target} {form}", len(forms), len(family.FORMS))
+        for form in [form for form in family.FORMS if form in target.precisions]:
             try:
-                forms.append(self._formed(family, target, form))
+                forms.append(self._formed(family, target, form, progress))
             except CompileError as err:
                 refused[form] = str(err)
-        if (mix := self._mixed(forms)) is not None:
+                continue
+            if forms[-1].verdict.passed and not family.ASIDE:
+                break  # the others are not asked: some take minutes, and none would ship
+        if (mix := self._mixed(forms, progress)) is not None:
             forms.insert(0, mix)
         return TargetOutcome(target, predicted, forms, refused, family.missing(target))
 
@@ -208,47 +202,51 @@ class Shop:
             for name, draft in drafts.items()
         }
 
-    def _formed(self, family: Family, target: Target, form: str) -> TargetForm:
-        return self._judged(form, {name: family.lower(source, target, form) for name, source in self.sources.items()})
+    def _formed(self, family: Family, target: Target, form: str, progress: Progress) -> TargetForm:
+        graphs = {}
+        for done, (name, source) in enumerate(self.sources.items()):
+            progress(f"{form}: {name} is lowered", done, len(self.sources))
+            graphs[name] = family.lower(source, target, form)
+        return self._judged(form, graphs, progress)
 
-    def _mixed(self, forms: Sequence[TargetForm]) -> TargetForm | None:
+    def _mixed(self, forms: Sequence[TargetForm], progress: Progress) -> TargetForm | None:
         """Where the preferred form was refused: those of its graphs that alone lose no more than is allowed."""
         exact = next((form for form in forms if form.verdict.passed), None)
         if exact is None or exact is forms[0] or self.material.data is None:
             return None
         chosen = dict(exact.graphs)
         for name, graph in forms[0].graphs.items():
-            told = figures(self.bench.few_scores(self._opened({**exact.graphs, name: graph})), self.bench.few_wanted)
+            model = self._opened({**exact.graphs, name: graph})
+            told = figures(*self.bench.few_scored(model, prefixed(f"{name} in {forms[0].name}: ", progress)))
             if all(one.drop is None or one.drop.mean <= self.recipe.gate.max_drop for one in told.values()):
                 chosen[name] = graph
         if all(chosen[name] is exact.graphs[name] for name in chosen):
             return None
-        return self._judged("mixed", chosen)
+        return self._judged("mixed", chosen, progress)
 
-    def _judged(self, form: str, graphs: Mapping[str, TargetGraph]) -> TargetForm:
+    def _judged(self, form: str, graphs: Mapping[str, TargetGraph], progress: Progress) -> TargetForm:
         key = tuple((digest_of(graph), graph.by) for graph in graphs.values())
         if key not in self._known:  # several boards take the same graphs
-            slow = any(graph.slow for graph in graphs.values())
-            self._known[key] = self._judge(form, self._opened(graphs), slow)
-        parity, scores, verdict = self._known[key]
-        whole = scores is None or self.bench.is_whole(scores)
-        return TargetForm(form, graphs, verdict, parity, scores, whole)
+            self._known[key] = self._judge(form, graphs, progress)
+        return replace(self._known[key], graphs=graphs)
 
-    def _judge(self, form: str, model: OpenedModel, slow: bool) -> tuple[Parity, Scores | None, Verdict]:
-        parity = check_parity(self.bench.eager, model, self.samples)
-        scores, verdict = None, self._by_parity(parity)
-        if self.material.data is not None:
-            scores, wanted = self.bench.scored(model, only_few=slow)
-            gate = self.recipe.gate
-            rules = Rules(gate.max_drop, min_agreement=gate.min_agreement)
-            verdict = judge(Form(form, scores), Form("student", wanted), rules)
-        return parity, scores, verdict
+    def _judge(self, form: str, graphs: Mapping[str, TargetGraph], progress: Progress) -> TargetForm:
+        model = self._opened(graphs)
+        if self.material.data is None:
+            return TargetForm(form, graphs, self._by_parity(check_parity(self.bench.eager, model, self.samples)))
+        slow = any(graph.slow for graph in graphs.values())
+        telling = prefixed(f"{form}: ", progress)
+        scores, wanted = self.bench.few_scored(model, telling) if slow else self.bench.scored(model)
+        gate = self.recipe.gate
+        rules = Rules(gate.max_drop, min_agreement=gate.min_agreement)
+        return TargetForm(form, graphs, judge(Form(form, scores), Form("student", wanted), rules), scores, wanted)
 
     def _opened(self, graphs: Mapping[str, TargetGraph]) -> OpenedModel:
         """With encoders that answer at once what the same encoder of another form was asked."""
         opened = {name: graph.open() for name, graph in graphs.items()}
         fusion = opened.pop(FUSION)
-        model = OpenedModel(opened, fusion, sum(len(graph.draft.model) for graph in graphs.values()))
+        size = sum(len(graph.draft.model) for graph in graphs.values())
+        model = OpenedModel(opened, fusion, size, WORKERS if all(graph.slow for graph in graphs.values()) else 1)
         return model.remembering({name: digest_of(graph) for name, graph in graphs.items()}, self._memory)
 
     def _by_parity(self, parity: Parity) -> Verdict:

@@ -50,6 +50,11 @@ def python(name: str) -> list[Path]:
     return [program(name, "python"), Path(programs.__file__).parent / "program.py"]
 
 
+def emulator(name: str, word: str) -> tuple[list[Path | str], tuple[str, ...]]:
+    """The command of one of ``programs/program.py``'s emulators, and what its answers depend on."""
+    return [*python(name), word], (name, word, *REQUIREMENTS[name])
+
+
 def installed(name: str, package: str) -> str:
     """The version of a package in an environment."""
     found = metadata.distributions(name=package, path=[str(p) for p in (folder(name) / "lib").glob("*/site-packages")])

@@ -12,7 +12,7 @@ from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.targets import Placement, Refused, TargetGraph, environment, vela
-from sensorium_compile.targets.emulated import EmulatedGraph
+from sensorium_compile.targets.emulated import Emulation
 from sensorium_compile.targets.graphs import decibels, exported, linted, version
 from sensorium_compile.targets.npu_graph import IntegerGraph, NpuGraph, npu_graph, operators
 from sensorium_compile.targets.placing import NO_WORK, Values, cost
@@ -86,9 +86,8 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
         return IntegerGraph(graph.content, graph.host, inputs, outputs)
 
     def emulated() -> IntegerGraph:
-        reference = EmulatedGraph.of_bytes(
-            source.name, graph.content, [*environment.python(vela.NAME), "tosa"], environment.bare(), inputs, outputs
-        )
+        tosa = environment.emulator(vela.NAME, "tosa")
+        reference = Emulation(source.name, graph.content, *tosa, environment.bare(), inputs, outputs)
         return IntegerGraph(graph.content, graph.host, inputs, outputs, reference.run)
 
     notes = [f"{source.name}: {note}" for note in graph.notes]

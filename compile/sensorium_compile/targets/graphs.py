@@ -15,7 +15,7 @@ from sensorium.bundle.manifest import DType
 from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
-from sensorium_compile.pack import describe
+from sensorium_compile.pack import entry_of
 from sensorium_compile.targets.placing import Values
 from sensorium_compile.targets.source import Source
 
@@ -42,7 +42,7 @@ def signature(model: onnx.ModelProto) -> tuple[tuple[TensorSpec, ...], tuple[Ten
 
 def opener(name: str, draft: GraphDraft) -> Callable[[], Graph]:
     """Opens what ships with the backend that it is for, on one thread."""
-    return lambda: open_graph(describe(f"{name}{draft.suffix}", draft), draft.model, threads=1)
+    return lambda: open_graph(entry_of(name, draft), draft.model, threads=1)
 
 
 def exported(source: Source, content: bytes, how: str) -> Evidence:

@@ -21,7 +21,7 @@ from sensorium.samples import Array
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
 from sensorium_compile.targets import Placement, Refused, TargetGraph, environment
-from sensorium_compile.targets.emulated import EmulatedGraph
+from sensorium_compile.targets.emulated import Emulation
 from sensorium_compile.targets.graphs import decibels, exported, linted, signature
 from sensorium_compile.targets.placing import NO_WORK, place
 from sensorium_compile.targets.qnn_graph import ACTIVATIONS, quantized
@@ -67,9 +67,8 @@ def lower(source: Source, target: Target, form: str) -> TargetGraph:
     inputs, outputs = signature(source.model)
 
     def opened() -> Graph:
-        return EmulatedGraph.of_bytes(
-            source.name, context, [*environment.python(NAME), "qnn"], environment.with_runtime(), inputs, outputs
-        )
+        made = environment.emulator(NAME, "qnn")
+        return Emulation(source.name, context, *made, environment.with_runtime(), inputs, outputs)
 
     graph = opened()
     answers = {case: graph.run(feeds) for case, feeds in source.golden.items()}

@@ -71,6 +71,26 @@ class NpuGelu(nn.Module):
         return made if self.most is None else self.most - functional.relu(self.most - made)
 
 
+class NpuConv(nn.Module):
+    """A convolution over time with channels last, as one over a picture of one line, which needs no transposition.
+
+    Where one follows a convolution, Vela writes its output transposed and keeps no weights in SRAM: an Ethos-U85 reads
+    them from DRAM again for every step.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, stride: int = 1) -> None:
+        super().__init__()
+        made, given, taps = weight.shape
+        self.conv = nn.Conv2d(given, made, (1, taps), (1, stride), bias=bias is not None)
+        self.conv.weight = nn.Parameter(weight.detach()[:, :, None].contiguous(), requires_grad=False)
+        self.conv.bias = bias if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, steps, channels) -> the same, of others."""
+        made: Tensor = self.conv(x[:, None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[:, 0]
+        return made
+
+
 class NpuWaves(nn.Module):
     """``Waves`` whose 127 taps with a stride of 64 are 2 taps over 64 channels; means one axis after the other."""
 
@@ -80,18 +100,17 @@ class NpuWaves(nn.Module):
         self.frames = (samples - taps) // self.hop + 1
         self.pieces = self.frames - 1 + -(-taps // self.hop)
         padded = functional.pad(waves.conv.weight.detach(), (0, (self.pieces - self.frames + 1) * self.hop - taps))
-        folded = padded.reshape(padded.shape[0], -1, self.hop).transpose(1, 2)  # (channels, 64, 2)
-        self.conv = nn.Conv1d(self.hop, folded.shape[0], folded.shape[2], bias=False)
-        self.conv.weight = nn.Parameter(folded.contiguous(), requires_grad=False)
-        self.gain, self.offset, self.epsilon = waves.gain, waves.offset, 1e-5
+        self.conv = NpuConv(padded.reshape(padded.shape[0], -1, self.hop).transpose(1, 2))  # (channels, 64, 2)
+        self.gain, self.offset = (nn.Parameter(one.detach().transpose(1, 2)) for one in (waves.gain, waves.offset))
+        self.epsilon = 1e-5
 
     def forward(self, sound: Tensor) -> Tensor:
-        """(batch, samples) -> (batch, channels, frames)."""
+        """(batch, samples) -> (batch, frames, channels)."""
         used = self.pieces * self.hop
         whole = functional.pad(sound, (0, max(0, used - sound.shape[1])))[:, :used]
-        x = torch.tanh(self.conv(whole.reshape(-1, self.pieces, self.hop).transpose(1, 2)))
-        centred = x - x.mean(2, keepdim=True).mean(1, keepdim=True)
-        scale = ((centred * centred).mean(2, keepdim=True).mean(1, keepdim=True) + self.epsilon).rsqrt()
+        x = torch.tanh(self.conv(whole.reshape(-1, self.pieces, self.hop)))
+        centred = x - x.mean(1, keepdim=True).mean(2, keepdim=True)
+        scale = ((centred * centred).mean(1, keepdim=True).mean(2, keepdim=True) + self.epsilon).rsqrt()
         return centred * scale * self.gain + self.offset
 
 
@@ -129,7 +148,8 @@ class NpuMoonshine(nn.Module):
     def __init__(self, tower: MoonshineTower) -> None:
         super().__init__()
         self.waves = NpuWaves(tower.waves, tower.samples)
-        self.conv2, self.conv3, self.pool = tower.conv2, tower.conv3, tower.pool
+        self.conv2, self.conv3 = (NpuConv(c.weight, c.bias, c.stride[0]) for c in (tower.conv2, tower.conv3))
+        self.pool = tower.pool
         self.gelu2, self.gelu3 = NpuGelu(tower.clip), NpuGelu()
         heads = tower.heads
         self.layers = nn.ModuleList([NpuLayer(layer, heads) for layer in tower.layers if isinstance(layer, Layer)])
@@ -137,7 +157,7 @@ class NpuMoonshine(nn.Module):
 
     def forward(self, sample: Tensor) -> Tensor:
         """Levelled sound to tokens."""
-        x = self.gelu3(self.conv3(self.gelu2(self.conv2(self.waves(sample))))).transpose(1, 2)
+        x = self.gelu3(self.conv3(self.gelu2(self.conv2(self.waves(sample)))))
         for layer in self.layers:
             x = layer(x)
         made: Tensor = self.project(self.pool(self.norm(x).transpose(1, 2)))

@@ -52,7 +52,7 @@ def compile_parts(drafts: Mapping[str, PartDraft], target: Target, progress: Pro
     predicted: dict[str, Placement] = {}
     made: dict[str, PartDraft] = {}
     for done, (part, draft) in enumerate(drafts.items()):
-        progress(f"{target} {part}", done, len(drafts))
+        progress(part, done, len(drafts))
         graphs = dict(draft.graphs)
         for name, graph in draft.graphs.items():
             key = f"{part}/{name}"
@@ -65,7 +65,7 @@ def compile_parts(drafts: Mapping[str, PartDraft], target: Target, progress: Pro
                 form = next(form for form in family.FORMS if form in target.precisions and not form.startswith("int"))
                 own = family.lower(source, target, form)
                 _check(key, graph, own)
-            except (CompileError, SensoriumError, StopIteration) as err:
+            except (SensoriumError, StopIteration) as err:
                 stayed[key] = str(err) or f"{target} has no form in floating point"
                 continue
             lowered[key], graphs[name] = own, own.draft

@@ -13,7 +13,7 @@ from pathlib import Path
 from sensorium.backends import Graph
 from sensorium_compile.draft import GraphDraft
 from sensorium_compile.errors import CompileError
-from sensorium_compile.pack import describe
+from sensorium_compile.pack import entry_of
 from sensorium_compile.stages import cache_folder
 from sensorium_compile.targets import environment, programs
 from sensorium_compile.targets.emulated import EmulatedGraph
@@ -50,7 +50,7 @@ def opened(name: str, draft: GraphDraft) -> Graph:
     """The graph as the aarch64 backend executes it; raises CompileError where emulation is not here."""
     if (how := missing(draft.backend)) is not None:
         raise CompileError(f"graph {name} cannot be emulated as aarch64: {how}")
-    entry = describe(f"{name}{draft.suffix}", draft)
+    entry = entry_of(name, draft)
     python, program = folder() / "root/usr/bin/python", Path(programs.__file__).parent / "program.py"
     with tempfile.TemporaryDirectory() as scratch:
         model, told = Path(scratch) / entry.file, Path(scratch) / "entry.json"

@@ -7,6 +7,7 @@ hold, and there emulation comes out 24 dB below what ONNX Runtime simulates.
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType
 from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config
@@ -20,17 +21,18 @@ from sensorium_compile.lower.exportable import inside
 from sensorium_compile.targets.source import Source
 
 KEY = "hexagon"  # of the ranges in a checkpoint's calibration
+DEQUANTIZES, BYTE_SCALE = 10, "byte_scale"  # the first opset that has DequantizeLinear; a constant's name
 ACTIVATIONS = {"int8": QuantType.QUInt8, "int16": QuantType.QUInt16}
 UNSIGNED = ("LayerNormalization",)  # HTP takes their scale in uint8 with one range; as int8 by channel they fall back
 
 
 def quantized(source: Source, form: str) -> onnx.ModelProto:
-    """The graph in QDQ form; the float graph itself where ``form`` is float16, which HTP makes of it.
+    """The graph in QDQ form; the float graph where ``form`` is float16, which HTP makes of it.
 
     Raises CompileError: no ranges and no samples, or ranges of another graph.
     """
     if form not in ACTIVATIONS:
-        return source.model
+        return without_byte_casts(source.model)
     if source.calibration is None:
         raise CompileError(f"graph {source.name}: no ranges of its activations are known, so it has no {form} form")
     ranges = source.calibration.ranges(KEY, source.name, partial(all_ranges, source.model))
@@ -62,6 +64,31 @@ def quantized(source: Source, form: str) -> onnx.ModelProto:
         raise CompileError(f"the ranges do not fit graph {source.name}: {err}; record them again from data") from err
     quantizer.model.topological_sort()
     return onnx.ModelProto.FromString(quantizer.model.model.SerializeToString())
+
+
+def without_byte_casts(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Bytes become floats by DequantizeLinear: of a Cast, HTP as it is emulated here makes 0 or 1.
+
+    The model itself where there are none, or its opset has no DequantizeLinear.
+    """
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    types = {v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.value_info)}
+    casts = [
+        place
+        for place, node in enumerate(model.graph.node)
+        if node.op_type == "Cast"
+        and types.get(node.input[0]) == onnx.TensorProto.UINT8
+        and types.get(node.output[0]) == onnx.TensorProto.FLOAT
+    ]
+    if not casts or next(one.version for one in model.opset_import if not one.domain) < DEQUANTIZES:
+        return model
+    made = onnx.ModelProto.FromString(model.SerializeToString())
+    for place in casts:
+        cast = made.graph.node[place]
+        fed = [cast.input[0], BYTE_SCALE]
+        cast.CopyFrom(onnx.helper.make_node("DequantizeLinear", fed, list(cast.output), cast.name))
+    made.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1, np.float32), BYTE_SCALE))
+    return made
 
 
 def all_ranges(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> Ranges:

@@ -15,7 +15,7 @@ def report_of(shop: Shop, outcome: TargetOutcome) -> Report:
     form, student = outcome.ships, shop.bench.student
     shipped = None
     if form is not None and form.scores is not None:
-        shipped = StageFigures.of(form.name, form.scores, student)
+        shipped = StageFigures.of(form.name, form.scores, form.wanted)
         shipped = shipped.model_copy(update={"size_bytes": form.size_bytes, "ms": form.measured_ms})
     return Report(
         name=shop.recipe.name,
@@ -40,9 +40,8 @@ def report_of(shop: Shop, outcome: TargetOutcome) -> Report:
 def _row(shop: Shop, form: TargetForm, ships: bool) -> CandidateRow:
     backend = next(iter(form.graphs.values())).draft.backend
     told = Form(form.name, form.scores or {}, form.measured_ms)
-    reference = shop.bench.student if form.scores is not None and form.whole else None
     row = CandidateRow.of(
-        told, form.verdict, backend=backend, precision=form.name, reference=reference, size_bytes=form.size_bytes
+        told, form.verdict, backend=backend, precision=form.name, reference=form.wanted, size_bytes=form.size_bytes
     )
     return row.model_copy(update={"shipped": ships})
 

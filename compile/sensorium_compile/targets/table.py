@@ -5,12 +5,27 @@ from typing import TYPE_CHECKING
 
 from sensorium.bundle import Bundle, Stage
 from sensorium.bundle.evidence import lowest, status_of
+from sensorium.errors import SensoriumError
 from sensorium_compile.targets import qemu, reached
 from sensorium_compile.targets.parts import PartsOutcome
+from sensorium_compile.verify.gate import figures, worst
 from sensorium_devices.targets import Target
 
 if TYPE_CHECKING:  # PyTorch; ready parts need none
-    from sensorium_compile.targets.drive import TargetOutcome
+    from sensorium_compile.targets.drive import TargetForm, TargetOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class WorstSubset:
+    """The subset of senses that is answered worst."""
+
+    subset: str
+    accuracy: float
+    low: float  # 95% interval
+    high: float
+    examples: int  # that have it, and were not learned from
+    lost: float | None  # the most points that any subset lost against float, on the same examples
+    by: str  # what ran it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +42,7 @@ class TargetRow:
     size_bytes: int | None
     ms: float | None
     ms_is: str  # measured, estimated or nothing
-    accuracy: float | None  # of the worst subset
-    subset: str
-    accuracy_by: str  # what ran it
+    worst: "WorstSubset | None"  # None where it was not measured
     note: str  # why nothing ships, where predictions failed, what a higher status needs
 
 
@@ -41,7 +54,6 @@ def row_of(outcome: "TargetOutcome") -> TargetRow:
     if form is None:
         return _row(outcome.target, "", outcome.status, note=_joined(*notes, outcome.missing))
     placed = {name: graph.placed or outcome.predicted[name] for name, graph in form.graphs.items()}
-    told = form.worst
     return TargetRow(
         target=str(outcome.target),
         tool=_tool(outcome.target),
@@ -53,9 +65,7 @@ def row_of(outcome: "TargetOutcome") -> TargetRow:
         size_bytes=form.size_bytes,
         ms=form.measured_ms if form.measured_ms is not None else form.estimated_ms,
         ms_is="measured" if form.measured_ms is not None else "estimated" if form.estimated_ms is not None else "",
-        accuracy=told[1] if told else None,
-        subset=told[0] if told else "",
-        accuracy_by=next(iter(form.graphs.values())).by,
+        worst=_worst(form),
         note=_joined(*outcome.surprises(form), *notes, *form.verdict.notes, outcome.missing),
     )
 
@@ -80,11 +90,14 @@ def parts_row(outcome: PartsOutcome) -> TargetRow:
         size_bytes=sum(len(graph.model) for part in outcome.parts.values() for graph in part.graphs.values()),
         ms=None,
         ms_is="",
-        accuracy=None,
-        subset="",
-        accuracy_by="",
+        worst=None,
         note=_joined(outcome.missing, *beside),
     )
+
+
+def failed_row(target: Target, err: SensoriumError) -> TargetRow:
+    """A target whose compiling broke off."""
+    return _row(target, "", None, str(err))
 
 
 def bundle_row(bundle: Bundle, target: Target, form: str) -> TargetRow:
@@ -101,7 +114,17 @@ def bundle_row(bundle: Bundle, target: Target, form: str) -> TargetRow:
 
 
 def _row(target: Target, form: str, status: Stage | None, note: str) -> TargetRow:
-    return TargetRow(str(target), _tool(target), form, status, None, None, False, None, None, "", None, "", "", note)
+    return TargetRow(str(target), _tool(target), form, status, None, None, False, None, None, "", None, note)
+
+
+def _worst(form: "TargetForm") -> WorstSubset | None:
+    if form.scores is None:
+        return None
+    told = figures(form.scores, form.wanted)
+    subset, one = worst(told)
+    lost = max((own.drop.mean for own in told.values() if own.drop is not None), default=None)
+    by = ", ".join(dict.fromkeys(graph.by for graph in form.graphs.values()))
+    return WorstSubset(subset, one.accuracy, one.low, one.high, one.n, lost, by)
 
 
 def _tool(target: Target) -> str:

@@ -6,6 +6,7 @@ matter, so it is not run again. The pipeline measures its teachers, students and
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -58,8 +59,9 @@ def predict(
         if all(m in rows for m in present):
             chosen = _chosen(examples, present)
             if len(chosen):
-                answers[subset] = _answer(model, examples, mask, {m: rows[m][chosen] for m in present}, tokens, chosen)
-        progress(subset, len(answers), len(masks))
+                own = {m: rows[m][chosen] for m in present}
+                told = partial(progress, f"fusion, {subset}")
+                answers[subset] = _answer(model, examples, mask, own, tokens, chosen, told)
     return answers
 
 
@@ -117,8 +119,11 @@ def _encode(
     parts = []
     for start in range(0, len(used), STEP):
         samples = to_batch(pool.samples[used[start : start + STEP]], spec)
-        parts.append(model.encode(modality, samples))
-        progress(modality, min(start + STEP, len(used)), len(used))
+
+        def told(done: int, start: int = start) -> None:
+            progress(modality, min(start + done, len(used)), len(used))
+
+        parts.append(model.encode(modality, samples, told))
     return used, np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
@@ -135,6 +140,7 @@ def _answer(
     rows: Mapping[str, IntArray],
     tokens: Mapping[str, tuple[IntArray, Array]],
     chosen: IntArray,
+    progress: Callable[[int, int], None],
 ) -> Answers:
     """Fuse each combination once and give it to every example that has it."""
     combined = np.stack(list(rows.values()), axis=1)  # (n, present)
@@ -143,7 +149,9 @@ def _answer(
     for modality, column in zip(rows, combinations.T, strict=True):
         used, made = tokens[modality]
         fed[modality] = made[np.searchsorted(used, column)]
-    outputs = {head: out[inverse.reshape(-1)] for head, out in model.fuse(fed, mask).items()}
+    total = len(combinations)
+    fused = model.fuse(fed, mask, lambda done: progress(min(done, total), total))
+    outputs = {head: out[inverse.reshape(-1)] for head, out in fused.items()}
     labelled = np.column_stack([combined, examples.labels[chosen]])
     distinct = np.zeros(len(chosen), bool)
     distinct[np.unique(labelled, axis=0, return_index=True)[1]] = True

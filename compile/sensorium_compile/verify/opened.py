@@ -1,7 +1,8 @@
 """A learned model as graphs that a backend runs: an encoder for each sense, and the fusion."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -17,7 +18,16 @@ from sensorium_compile.errors import CompileError
 
 BATCH = 64  # for graphs that take any number
 
+Told: TypeAlias = Callable[[int], None]  # how many samples are done
 Memory: TypeAlias = dict[tuple[str, bytes], dict[str, Array]]  # (graph, what it was fed) -> what it gave
+
+
+def fed_digest(feeds: Mapping[str, Array]) -> bytes:
+    """What tells feeds of one graph apart."""
+    fed = hashlib.blake2b(digest_size=24)
+    for value in feeds.values():
+        fed.update(np.ascontiguousarray(value).data)
+    return fed.digest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +50,7 @@ class Remembered:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """See Graph."""
-        fed = hashlib.blake2b()
-        for value in feeds.values():
-            fed.update(np.ascontiguousarray(value).data)
-        key = (self.name, fed.digest())
+        key = (self.name, fed_digest(feeds))
         if key not in self.memory:
             self.memory[key] = self.graph.run(feeds)
         return self.memory[key]
@@ -56,6 +63,7 @@ class OpenedModel:
     encoders: Mapping[str, Graph]  # by modality, in the model's order
     fusion: Graph
     size_bytes: int = 0  # of all graphs, as stored
+    workers: int = 1  # runs at once, where graphs may be called so
 
     def __post_init__(self) -> None:
         expected = (*self.encoders, PRESENCE)
@@ -96,24 +104,45 @@ class OpenedModel:
         """In the order of the presence mask."""
         return tuple(self.encoders)
 
-    def encode(self, modality: str, samples: Array) -> Array:
-        """Tokens (n, count, width) of prepared samples (n, ...), in batches of the size that the graph takes."""
+    def encode(self, modality: str, samples: Array, told: Told = lambda _: None) -> Array:
+        """Tokens (n, count, width) of prepared samples (n, ...), in batches of the size that the graph takes.
+
+        ``told`` is told after each how many samples are done.
+        """
         graph = self.encoders[modality]
         size = _batch(graph)
-        batches = [graph.run({SAMPLE: samples[i : i + size]})[TOKENS] for i in range(0, len(samples), size)]
+        fed = [{SAMPLE: samples[i : i + size]} for i in range(0, len(samples), size)]
+        batches = [made[TOKENS] for made in self._each(graph, fed, size, told)]
         return batches[0] if len(batches) == 1 else np.concatenate(batches)
 
-    def fuse(self, tokens: Mapping[str, Array], presence: Sequence[bool] | NDArray[Any]) -> dict[str, Array]:
+    def fuse(
+        self, tokens: Mapping[str, Array], presence: Sequence[bool] | NDArray[Any], told: Told = lambda _: None
+    ) -> dict[str, Array]:
         """Outputs (n, ...) by head, from tokens (n, count, width) of what is present, all with one presence mask.
 
         What a modality without tokens is fed does not matter, so zeros go there.
         """
         n = len(next(iter(tokens.values())))
         size = _batch(self.fusion)
-        batches = [self._fuse({m: t[i : i + size] for m, t in tokens.items()}, presence) for i in range(0, n, size)]
+        fed = [self._fed({m: t[i : i + size] for m, t in tokens.items()}, presence) for i in range(0, n, size)]
+        batches = list(self._each(self.fusion, fed, size, told))
         return {head: np.concatenate([batch[head] for batch in batches]) for head in batches[0]}
 
-    def _fuse(self, tokens: Mapping[str, Array], presence: Sequence[bool] | NDArray[Any]) -> dict[str, Array]:
+    def _each(
+        self, graph: Graph, feeds: Sequence[Mapping[str, Array]], size: int, told: Told
+    ) -> Iterator[Mapping[str, Array]]:
+        for done, made in enumerate(self._answers(graph, feeds), 1):
+            told(done * size)
+            yield made
+
+    def _answers(self, graph: Graph, feeds: Sequence[Mapping[str, Array]]) -> Iterator[Mapping[str, Array]]:
+        if self.workers == 1:
+            yield from map(graph.run, feeds)
+            return
+        with ThreadPoolExecutor(self.workers) as pool:
+            yield from pool.map(graph.run, feeds)
+
+    def _fed(self, tokens: Mapping[str, Array], presence: Sequence[bool] | NDArray[Any]) -> dict[str, Array]:
         n = len(next(iter(tokens.values())))
         feeds: dict[str, Array] = {
             spec.name: tokens[spec.name] if spec.name in tokens else np.zeros((n, *spec.shape[1:]), np.float32)
@@ -121,7 +150,7 @@ class OpenedModel:
             if spec.name != PRESENCE
         }
         feeds[PRESENCE] = np.tile(np.asarray(presence, np.float32), (n, 1))
-        return self.fusion.run(feeds)
+        return feeds
 
 
 def _batch(graph: Graph) -> int:

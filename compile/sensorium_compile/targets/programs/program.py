@@ -29,11 +29,23 @@ LENGTH = struct.Struct("<Q")
 ERROR = "error"
 
 
+def pack(tensors: Tensors) -> bytes:
+    """Tensors by name as an .npz."""
+    packed, named = io.BytesIO(), dict[str, Any](tensors)
+    np.savez(packed, **named)
+    return packed.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, NDArray[Any]]:
+    """What ``pack`` was given."""
+    with np.load(io.BytesIO(content)) as archive:
+        return dict(archive)
+
+
 def send(stream: BinaryIO, tensors: Tensors) -> None:
     """Write one message."""
-    packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **tensors)
-    stream.write(LENGTH.pack(packed.tell()) + packed.getvalue())
+    packed = pack(tensors)
+    stream.write(LENGTH.pack(len(packed)) + packed)
     stream.flush()
 
 
@@ -42,8 +54,7 @@ def receive(stream: BinaryIO) -> dict[str, NDArray[Any]] | None:
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
-    with np.load(io.BytesIO(stream.read(*LENGTH.unpack(head)))) as archive:
-        return dict(archive)
+    return unpack(stream.read(*LENGTH.unpack(head)))
 
 
 def serve(opens: Callable[[], Callable[[Tensors], Tensors]]) -> None:
