@@ -7,11 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from sensorium.backends import open_graph  # noqa: E402
+from sensorium.components.sound import log_mel  # noqa: E402
 from sensorium_compile.checkpoint import shipped  # noqa: E402
 from sensorium_compile.data.examples import subsets  # noqa: E402
 from sensorium_compile.errors import CompileError  # noqa: E402
+from sensorium_compile.fit.fitted import SOUND_ENCODER_FILE  # noqa: E402
+from sensorium_compile.fit.sound_encoder import cut_encoder  # noqa: E402
 from sensorium_compile.lower import Calibration, lower  # noqa: E402
-from sensorium_compile.lower.candidates import Candidate  # noqa: E402
+from sensorium_compile.lower.candidates import Candidate, entry_of  # noqa: E402
 from sensorium_compile.parts.scene import exportables  # noqa: E402
 from sensorium_compile.scene.checkpoint import load_scene, save_scene  # noqa: E402
 from sensorium_compile.scene.distil import DistilPlan, Mixer, difference, distil  # noqa: E402
@@ -19,7 +23,7 @@ from sensorium_compile.scene.evaluate import average_precision  # noqa: E402
 from sensorium_compile.scene.factorise import factorised  # noqa: E402
 from sensorium_compile.scene.model import STUDENT, ScenePlan, build_scene, example_samples  # noqa: E402
 from sensorium_compile.scene.space import Places, centred, factorise, place_matrix  # noqa: E402
-from sensorium_compile.scene.spectrum import FFT, HOP, LOG_OFFSET, WINDOW, LogMel, mel_matrix  # noqa: E402
+from sensorium_compile.scene.spectrum import LogMel  # noqa: E402
 from sensorium_compile.scene.towers import SoundPlan, VisionPlan  # noqa: E402
 from sensorium_compile.scene.yamnet import WHOLE, Layout, Patches, YamNet  # noqa: E402
 
@@ -33,14 +37,11 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-def test_the_spectrum_is_that_of_a_plain_fourier_transform():
+def test_the_spectrum_in_the_graph_is_that_of_the_runtime():
     sound = np.random.default_rng(0).normal(0, 0.1, 15_600).astype(np.float32)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
-    frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP] * window
-    expected = np.log(np.abs(np.fft.rfft(frames, FFT)) @ mel_matrix() + LOG_OFFSET)
     given = LogMel()(torch.from_numpy(sound[None]))[0].numpy()
     assert given.shape == (96, 64)
-    assert np.abs(given - expected).max() < 1e-5
+    assert np.abs(given - log_mel(sound)).max() < 1e-5
 
 
 def test_patches_are_the_spectrum_cut_at_each_step():
@@ -179,3 +180,18 @@ def test_the_exported_fusion_gives_the_same_for_every_subset_and_nothing_where_n
         assert np.abs(given - wanted).max() < 1e-3
     zeros = {name: np.zeros_like(own) for name, own in tokens.items()}
     assert np.isfinite(form.fuse(zeros, (True, False))["place"]).all()
+
+
+@pytest.mark.skipif(shipped("scene") is None, reason="the scene checkpoint is not in this tree")
+def test_the_companion_hears_with_the_sound_tower_of_the_student_that_ships():
+    draft = cut_encoder()
+    assert draft.model == SOUND_ENCODER_FILE.read_bytes()
+    patches = torch.from_numpy(np.random.default_rng(0).uniform(-7, 0, (3, 96, 64)).astype(np.float32))
+    tower = load_scene(shipped("scene")).encoders["audio"]
+    with torch.no_grad():
+        expected = tower.net(patches).numpy()
+        values = open_graph(entry_of("encoder", draft), draft.model, threads=1).run({"patches": patches.numpy()})[
+            "values"
+        ]
+        given = tower.net.classes[1](torch.from_numpy(values)).numpy()
+    assert np.abs(given - expected).max() < 1e-2 * np.abs(expected).max()

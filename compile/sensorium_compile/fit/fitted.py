@@ -1,4 +1,4 @@
-"""What the fits gave, as data beside this file: the constants of evidence fusion, and the sound head."""
+"""What the fits gave, as data beside this file: the constants of evidence fusion, the sound encoder and its head."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from sensorium.evidence import FusionConfig
 
 EVIDENCE_FILE = Path(__file__).with_name("evidence.json")
 SOUND_FILE = Path(__file__).with_name("sound.json")
+SOUND_ENCODER_FILE = Path(__file__).with_name("sound_encoder.onnx")
 SOUND_HEAD_FILE = Path(__file__).with_name("sound_head.npz")
 
 

@@ -3,7 +3,6 @@
 How it was made and what it reaches: sensorium_compile.scene. Its figures are in compile/checkpoints/scene/record.json.
 """
 
-from sensorium.bundle import Origin
 from sensorium_compile.checkpoint import CALIBRATION, read_record, shipped
 from sensorium_compile.draft import GraphDraft, PartDraft
 from sensorium_compile.errors import CompileError
@@ -13,6 +12,7 @@ from sensorium_compile.model import MultimodalModel
 from sensorium_compile.model.build import graphs_of
 from sensorium_compile.parts.detector import NAMES as COCO
 from sensorium_compile.parts.detector import coco_names
+from sensorium_compile.parts.sound import YAMNET
 from sensorium_compile.scene.checkpoint import load_scene
 from sensorium_compile.scene.model import LABELS, STUDENT, ScenePlan, example_samples, scene_config
 from sensorium_compile.verify.eager import open_eager
@@ -28,15 +28,6 @@ FORMS = {
     "fusion": ("onnxruntime", "float32"),
 }
 COSINE = 0.9  # at least, of int8 to PyTorch on made-up samples; on real ones the record tells what is lost
-
-# The licences of what the student was made from, beyond the zoo.
-YAMNET = Origin(
-    package="YAMNet, TensorFlow Model Garden",
-    file="yamnet.tflite",
-    sha256="469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194",
-    licence="Apache-2.0",
-    url="https://github.com/tensorflow/models/tree/master/research/audioset/yamnet",
-)
 
 
 def build(weights: Weights) -> PartDraft:

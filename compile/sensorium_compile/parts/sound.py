@@ -1,29 +1,33 @@
-"""The sound tagger: Google's speech embedding as published, and the head that ``fit.sound`` fitted."""
+"""The sound tagger: the sound tower of the scene student up to its classes, and the head that ``fit.sound`` fitted."""
 
 import numpy as np
 
-from sensorium.components.sound import RATE_HZ
+from sensorium.bundle import Origin
+from sensorium.components.sound import BANDS, FRAMES
 from sensorium_compile.draft import GraphDraft, PartDraft
-from sensorium_compile.fit.fitted import SOUND_HEAD_FILE, fitted_sound
+from sensorium_compile.fit.fitted import SOUND_ENCODER_FILE, SOUND_HEAD_FILE, fitted_sound
 from sensorium_compile.zoo import Weights
 
-MEL, EMBEDDING = "speech-melspectrogram", "speech-embedding"
+# What the tower was made from; the zoo has no package of it.
+YAMNET = Origin(
+    package="YAMNet, TensorFlow Model Garden",
+    file="yamnet.tflite",
+    sha256="469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194",
+    licence="Apache-2.0",
+    url="https://github.com/tensorflow/models/tree/master/research/audioset/yamnet",
+)
 
 
-def build(weights: Weights) -> PartDraft:
-    """Two graphs in float32, the head as data."""
+def build(_: Weights) -> PartDraft:
+    """One graph with weights of 8 bits, the head as data."""
     fitted = fitted_sound()
-    rng = np.random.default_rng(0)  # golden inputs: any noise will do
-    audio = (rng.standard_normal((1, RATE_HZ)) * 3000).astype(np.float32)
-    frames = rng.uniform(0, 4, (2, 76, 32, 1)).astype(np.float32)
+    noise = np.random.default_rng(0).uniform(-7, 0, (2, FRAMES, BANDS)).astype(np.float32)  # any will do
+    golden = {"noise": {"patches": noise}}
     return PartDraft(
         role="sound",
-        graphs={
-            "mel": GraphDraft(weights.path(MEL).read_bytes(), golden={"noise": {"input": audio}}),
-            "embedding": GraphDraft(weights.path(EMBEDDING).read_bytes(), golden={"noise": {"input_1": frames}}),
-        },
+        graphs={"encoder": GraphDraft(SOUND_ENCODER_FILE.read_bytes(), precision="int8-weights", golden=golden)},
         files={"head": ("head.npz", SOUND_HEAD_FILE.read_bytes())},
         config=fitted.config.model_dump(mode="json"),
-        origins=(weights.origin(MEL), weights.origin(EMBEDDING)),
+        origins=(YAMNET,),
         figures=fitted.figures,
     )

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sensorium.components.sound import FRAMES, LOG_OFFSET
 from sensorium_compile.scene.space import FLOOR
-from sensorium_compile.scene.spectrum import LOG_OFFSET
-from sensorium_compile.scene.yamnet import FRAMES, YamNet
+from sensorium_compile.scene.yamnet import YamNet
 
 Tell = Callable[[str], None]
 

@@ -7,7 +7,7 @@ wrong as often as right, but it is what the student is to find too.
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorium_compile.scene.spectrum import RATE_HZ
+from sensorium.components.sound import RATE_HZ
 
 SECONDS = 3
 

@@ -5,17 +5,13 @@ as two short ones with a twist between (Cooley and Tukey, 1965): matrix products
 constants where one matrix of 400 x 514 has 822 kB.
 """
 
-import math
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-RATE_HZ = 16_000
-HOP, WINDOW, FFT = 160, 400, 512  # 10 ms, 25 ms (params.py of YAMNet)
-BANDS, LOW_HZ, HIGH_HZ = 64, 125.0, 7500.0
-LOG_OFFSET = 0.001
+from sensorium.components.sound import FFT, HOP, LOG_OFFSET, WINDOW, mel_filters
+
 INNER, OUTER = 16, 32  # FFT = INNER * OUTER
 BINS = FFT // 2 + 1
 
@@ -53,11 +49,11 @@ class LogMel(nn.Module):
         second = np.exp(-2j * np.pi * np.outer(np.arange(INNER), np.arange(INNER // 2 + 1)) / INNER)
         self.constant("second_re", second.real)
         self.constant("second_im", second.imag)
-        self.constant("mel", mel_matrix())
+        self.constant("mel", mel_filters())
 
-    def constant(self, name: str, value: NDArray[np.float64]) -> None:
+    def constant(self, name: str, value: NDArray[np.float64] | NDArray[np.float32]) -> None:
         """A float32 buffer that no checkpoint holds."""
-        self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(value, np.float32)), persistent=False)
+        self.register_buffer(name, torch.tensor(value, dtype=torch.float32), persistent=False)
 
     def forward(self, sound: Tensor) -> Tensor:
         """See the class."""
@@ -83,14 +79,3 @@ def framed(sound: Tensor) -> Tensor:
     parts = [hops[:, i : i + frames] for i in range(WINDOW // HOP)]
     rest = hops[:, WINDOW // HOP : WINDOW // HOP + frames, : WINDOW % HOP]
     return torch.cat([*parts, rest], -1)
-
-
-def mel_matrix() -> NDArray[np.float64]:
-    """HTK mel filters without normalisation, (BINS, BANDS): tf.signal.linear_to_mel_weight_matrix."""
-    hz = np.linspace(0, RATE_HZ / 2, BINS)[1:, None]
-    mel = 1127.0 * np.log1p(hz / 700.0)
-    low, high = (1127.0 * math.log1p(edge / 700.0) for edge in (LOW_HZ, HIGH_HZ))
-    edges = np.linspace(low, high, BANDS + 2)
-    rise = (mel - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    fall = (edges[2:] - mel) / (edges[2:] - edges[1:-1])
-    return np.pad(np.maximum(0.0, np.minimum(rise, fall)), ((1, 0), (0, 0)))

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sensorium.components.sound import FRAMES, RATE_HZ
 from sensorium_compile.checkpoint import CALIBRATION
 from sensorium_compile.errors import CompileError
 from sensorium_compile.scene.calibrate import calibrated
@@ -27,10 +28,10 @@ from sensorium_compile.scene.evaluate import FOLD
 from sensorium_compile.scene.factorise import factorised
 from sensorium_compile.scene.made_up import made_up
 from sensorium_compile.scene.model import STUDENT, build_scene, load_sound, load_vision
-from sensorium_compile.scene.spectrum import RATE_HZ, LogMel
+from sensorium_compile.scene.spectrum import LogMel
 from sensorium_compile.scene.texts import TextSpace
 from sensorium_compile.scene.towers import SoundTower, VisionTower
-from sensorium_compile.scene.yamnet import FRAMES, SAMPLES, YamNet, load_yamnet
+from sensorium_compile.scene.yamnet import SAMPLES, YamNet, load_yamnet
 from sensorium_compile.zoo import Weights
 from sensorium_devices.sound import read_audio
 

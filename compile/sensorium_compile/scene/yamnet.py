@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sensorium.components.sound import FRAMES, HOP
 from sensorium_compile.errors import CompileError
 from sensorium_compile.scene.space import low_rank
-from sensorium_compile.scene.spectrum import HOP, LogMel
+from sensorium_compile.scene.spectrum import LogMel
 
-FRAMES = 96  # of the spectrum that the network looks at: 0.96 s
-SAMPLES = 15_600  # that hold them
+SAMPLES = 15_600  # that hold a patch of 0.96 s
 CLASSES = 521
 SILENCE = 494  # the class that says nothing of what is there (yamnet_class_map.csv)
 # yamnet.py, _YAMNET_LAYER_DEFS: stride and width of each layer; the first is a full convolution.

@@ -1,8 +1,8 @@
 """What is heard: a sound encoder with a small head that names environmental sounds in English phrases.
 
-The encoder is Google's speech embedding (Lin et al., https://arxiv.org/abs/2002.01322), for 60-3800 Hz.
-A plain log-mel spectrum up to 7.8 kHz adds what lies above (rain, fire). Both are pooled over the window and
-given to a small head, so that any length from 1 to 5 s costs one call.
+The encoder is the sound tower of the ``scene`` model, YAMNet in factors (sensorium_compile.scene), up to the 112 values
+that its classes come from. They are pooled over the window and given to a small head, so that any length from 1 to 5 s
+costs one call.
 """
 
 from collections.abc import Mapping
@@ -19,19 +19,15 @@ from sensorium.bundle.archives import read_arrays
 from sensorium.errors import BundleError, SampleError
 
 RATE_HZ = 16_000
-MIN_S, MAX_S = 1.0, 5.0  # the encoder needs 0.8 s; clips of ESC-50 last 5 s (Piczak, 2015)
+MIN_S, MAX_S = 1.0, 5.0  # the encoder needs 0.975 s; clips of ESC-50 last 5 s (Piczak, 2015)
 
-_EMBED_FRAMES, _EMBED_HOP = 76, 8  # the embedding's input: 76 frames of 10 ms, one every 80 ms
-_EMBED_MEL_SCALE, _EMBED_MEL_SHIFT = (
-    0.1,
-    2.0,
-)  # from decibels to what the embedding was trained on (openWakeWord)
-_INT16 = 32768.0  # its front end takes samples in the range of int16
-_WINDOW, _HOP, _FFT = 400, 160, 512  # 25 ms every 10 ms: the usual frame of speech and sound tagging
-_BANDS, _LOW_HZ, _HIGH_HZ = 40, 60.0, 7800.0
+# YAMNet's spectrum and patches (params.py of YAMNet): 25 ms every 10 ms, 0.96 s every 0.48 s.
+WINDOW, HOP, FFT = 400, 160, 512
+BANDS, LOW_HZ, HIGH_HZ = 64, 125.0, 7500.0
+LOG_OFFSET = 0.001
+FRAMES, PATCH_HOP = 96, 48
 _BLOCK = 1600  # 100 ms: the level is that of the loudest block, so that one bark in silence counts as loud
 _LEVEL = 0.1  # every window is brought to -20 dBFS before it is encoded: what a microphone's gain is tells nothing
-_FLOOR = 1e-7  # [power] about 16-bit rounding noise at that level
 
 
 class SoundConfig(BaseModel):
@@ -74,24 +70,17 @@ class SoundHead:
 class SoundEncoder:
     """Audio -> pooled features. The fit and the runtime use this same code."""
 
-    def __init__(self, mel: Graph, embedding: Graph) -> None:
-        self._mel, self._embedding = mel, embedding
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
 
     def __call__(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Audio (n,) of 1-5 s at 16 kHz -> features (488,)."""
+        """Audio (n,) of 1-5 s at 16 kHz -> features (224,): mean and greatest of each value over the patches."""
         level = loudest_level(audio)
-        levelled = (audio * (_LEVEL / max(level, 1e-6))).astype(np.float32)
-        return np.concatenate([_pool_embedding(self._embed(levelled)), _pool_bands(log_bands(levelled))])
-
-    def _embed(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Audio (n,) -> one vector every 80 ms, (hops, 96)."""
-        scaled = (np.clip(audio, -1, 1) * _INT16).astype(np.float32)
-        raw = self._mel.run({self._mel.inputs[0].name: scaled[None]})[self._mel.outputs[0].name]
-        frames = raw.reshape(-1, raw.shape[-1]) * _EMBED_MEL_SCALE + _EMBED_MEL_SHIFT  # (frames, 32)
-        windows = sliding_window_view(frames, _EMBED_FRAMES, axis=0)[::_EMBED_HOP]  # (hops, 32, 76)
-        feed = np.ascontiguousarray(windows.transpose(0, 2, 1)[..., None], dtype=np.float32)
-        out = self._embedding.run({self._embedding.inputs[0].name: feed})[self._embedding.outputs[0].name]
-        return out.reshape(len(feed), -1)
+        mel = log_mel((audio * (_LEVEL / max(level, 1e-6))).astype(np.float32))
+        patches = sliding_window_view(mel, FRAMES, axis=0)[::PATCH_HOP].transpose(0, 2, 1)  # (patches, 96, 64)
+        made = self._graph.run({self._graph.inputs[0].name: np.ascontiguousarray(patches)})
+        values = made[self._graph.outputs[0].name]  # (patches, 112)
+        return np.concatenate([values.mean(axis=0), values.max(axis=0)])
 
 
 class SoundTagger:
@@ -102,7 +91,7 @@ class SoundTagger:
         self.labels = self.config.labels
         nothing = (self.config.background, self.labels[-1])  # the last is silence
         self.told = tuple(label for label in self.labels if label not in nothing)  # sounds worth telling of
-        self._encoder = SoundEncoder(part.graph("mel", threads=threads), part.graph("embedding", threads=threads))
+        self._encoder = SoundEncoder(part.graph("encoder", threads=threads))
         self._head = SoundHead.load(part.read("head"))
 
     def tag(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -122,8 +111,9 @@ class SoundTagger:
 def doubted(probabilities: NDArray[np.float32], background: int, doubt: tuple[float, float]) -> NDArray[np.float32]:
     """Give what is not sure enough to the background: probabilities (..., sounds) -> the same shape, sum 1.
 
-    A head is sure of something for any noise. This catches the half-sure: of windows of five unseen noises
-    a third still score above 0.5 for a known sound and a fifth above 0.8, so a single window is no proof.
+    A head is sure of something for any noise. This catches the half-sure: of 2 s windows of five unseen noises none
+    scores above 0.8 for a known sound, but of sounds much like a known one (classes that a head was fitted without) a
+    quarter still do, so a single window is no proof.
     """
     best = np.delete(probabilities, background, axis=-1).max(axis=-1, keepdims=True)
     trust = np.clip((best - doubt[0]) / (doubt[1] - doubt[0]), 0, 1)
@@ -156,11 +146,11 @@ def level_dbfs(audio: NDArray[np.float32]) -> float:
     return 20.0 * float(np.log10(max(loudest_level(audio), 1e-10)))
 
 
-def log_bands(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log-mel spectrum (frames, 40) of audio (n,) at 16 kHz."""
-    frames = sliding_window_view(audio, _WINDOW)[::_HOP] * _hann()  # (frames, 400)
-    power = np.square(np.abs(np.fft.rfft(frames, _FFT)))  # (frames, 257)
-    out: NDArray[np.float32] = np.log(power @ _mel_filters() / _WINDOW + _FLOOR).astype(np.float32)
+def log_mel(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    """YAMNet's log-mel spectrum (frames, 64) of audio (n,) at 16 kHz (features.py of YAMNet)."""
+    frames = sliding_window_view(audio, WINDOW)[::HOP] * _hann()  # (frames, 400)
+    magnitude = np.abs(np.fft.rfft(frames, FFT)).astype(np.float32)  # (frames, 257)
+    out: NDArray[np.float32] = np.log(magnitude @ mel_filters() + np.float32(LOG_OFFSET))
     return out
 
 
@@ -171,28 +161,20 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _pool_embedding(hops: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.concatenate([hops.mean(axis=0), hops.std(axis=0), hops.max(axis=0)])  # (288,)
-
-
-def _pool_bands(bands: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean, spread, quiet and loud decile and mean change of every band: (frames, 40) -> (200,)."""
-    low, high = np.quantile(bands, (0.1, 0.9), axis=0)
-    change = np.abs(np.diff(bands, axis=0)).mean(axis=0)
-    return np.concatenate([bands.mean(axis=0), bands.std(axis=0), low, high, change]).astype(np.float32)
-
-
 @cache
 def _hann() -> NDArray[np.float32]:
-    return np.hanning(_WINDOW).astype(np.float32)
+    return np.hanning(WINDOW + 1)[:-1].astype(np.float32)  # periodic
 
 
 @cache
-def _mel_filters() -> NDArray[np.float32]:
-    """Triangles on the mel scale (O'Shaughnessy: 2595 log10(1 + f/700)): (257, 40)."""
-    low, high = (2595 * np.log10(1 + hz / 700) for hz in (_LOW_HZ, _HIGH_HZ))
-    edges = 700 * (10 ** (np.linspace(low, high, _BANDS + 2) / 2595) - 1)  # (42,) [Hz]
-    bins = np.arange(_FFT // 2 + 1)[:, None] * RATE_HZ / _FFT  # (257, 1) [Hz]
-    rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.clip(np.minimum(rise, fall), 0, None).astype(np.float32)
+def mel_filters() -> NDArray[np.float32]:
+    """HTK mel filters without normalisation, (257, 64): tf.signal.linear_to_mel_weight_matrix."""
+    hz = np.linspace(0, RATE_HZ / 2, FFT // 2 + 1)[1:, None]
+    mel = 1127.0 * np.log1p(hz / 700.0)
+    low, high = 1127.0 * np.log1p(np.array([LOW_HZ, HIGH_HZ]) / 700.0)
+    edges = np.linspace(low, high, BANDS + 2)
+    rise = (mel - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - mel) / (edges[2:] - edges[1:-1])
+    filters = np.pad(np.maximum(0.0, np.minimum(rise, fall)), ((1, 0), (0, 0))).astype(np.float32)
+    filters.setflags(write=False)
+    return filters
