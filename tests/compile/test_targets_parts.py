@@ -33,8 +33,8 @@ def outcome(shape: list[int | str]) -> PartsOutcome:
 
 def test_on_a_processor_it_runs_as_it_is_and_is_measured_where_that_is_this_machine() -> None:
     here = next(target for target in targets() if target.family in PROCESSORS and target.is_here)
-    graph = proved("model", part([4, 8]).graphs["model"], here)
-    assert status_of(graph.evidence) == "measured"
+    made = proved({"layer": part([4, 8])}, here)["layer"]
+    assert status_of(made.graphs["model"].evidence) == "measured"
 
 
 def test_a_graph_that_the_chip_takes_is_lowered_and_checked_against_its_own_answers() -> None:

@@ -34,7 +34,7 @@ from sensorium_compile.fit import sound_data as data
 from sensorium_compile.fit.fitted import SOUND_ENCODER_FILE, SOUND_FILE, SOUND_HEAD_FILE, FittedSound
 from sensorium_compile.fit.network import Floats, Recipe, fit_network, fit_temperature, log_loss
 from sensorium_compile.fit.sound_encoder import cut_encoder
-from sensorium_compile.lower.candidates import entry_of
+from sensorium_compile.pack import entry_of
 
 BACKGROUNDS, BACKGROUND_SEED, AUGMENT_SEED = 420, 7, 1
 AUGMENTED = 0.6  # share of windows that are fitted a second time, in noise and room

@@ -84,6 +84,7 @@ class Compiling:
             **own,
             "target": str(target),
             "profile": target.model_dump(mode="json"),
+            "operators": None if target.operator_set is None else target.operator_set.model_dump(mode="json"),
             "pulled": pulled,
             "reached": list(reached(target)),
         }
