@@ -111,7 +111,7 @@ class Bench:
 
     def few_scored(self, form: OpenedModel, progress: Progress = lambda *_: None) -> tuple[Scores, Scores]:
         """The same to the few alone, for a form that takes seconds an answer; to a glance of them, if beyond hope."""
-        glance = self.few.take(np.arange(0, len(self.few), FEW // GLANCE))
+        glance = self._some(GLANCE)
         scores, wanted = self._scores(form, glance, progress), self._scores(self.eager, glance)
         if _hopeless(scores, wanted):
             return scores, wanted
@@ -119,7 +119,11 @@ class Bench:
 
     def some_scores(self, form: OpenedModel, count: int) -> Scores:
         """What a form answers to so many of the few."""
-        return self._scores(form, self.few.take(np.arange(0, len(self.few), FEW // count)))
+        return self._scores(form, self._some(count))
+
+    def _some(self, count: int) -> Examples:
+        """So many of the few, spread over them."""
+        return self.few.take(np.arange(0, len(self.few), FEW // count))
 
     @cached_property
     def few(self) -> Examples:

@@ -69,8 +69,10 @@ class EchoGuard:
 
     def judge(self, chunk: AudioChunk) -> AudioChunk:
         """The chunk (at 16 kHz) with ``cleaned`` and ``echo`` set; as it is where nothing is played."""
+        if self._cancel is None:  # nothing was played yet
+            return chunk
         reference = self._played_around(chunk.captured_ns + chunk.duration_ns)
-        if self._cancel is None or not np.any(reference):
+        if not np.any(reference):
             return chunk
         end = len(reference) - LEAD + AHEAD
         cleaned = self._cancel(chunk.heard, reference[end - len(chunk.samples) : end])
