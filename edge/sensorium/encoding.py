@@ -18,14 +18,12 @@ QUICK_RUNS = 30  # in a row, after which the next one is expected to be quick to
 class Encoding:
     """Has ``encode`` called with one sample of ``stream`` after the other, by whoever has the turn.
 
-    ``begin``, which its owner sets, starts a thread instead of one that hangs.
+    ``begin``, which is set by what has its threads, starts one instead of one that hangs.
     """
 
-    def __init__(
-        self, stream: Stream[Sample], encode: Callable[[Sample], None], begin: Callable[[], None], look_s: float
-    ) -> None:
-        """``look_s``: how often its owner calls ``hangs``."""
-        self.begin = begin
+    def __init__(self, stream: Stream[Sample], encode: Callable[[Sample], None], look_s: float) -> None:
+        """``look_s``: how often its owner calls ``look``."""
+        self.begin: Callable[[], None] = lambda: None
         self._stream = stream
         self._encode = encode
         self._look_s = look_s

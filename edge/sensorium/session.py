@@ -168,6 +168,7 @@ class Session:
         for thread in self._threads:
             thread.start()
         if "text" in self._encodings:
+            self._encodings["text"].begin = self._encode_text
             self._encode_text()
         if self._voice is not None:
             self._voice.start()
@@ -260,7 +261,7 @@ class Session:
         self._inbox.put(step)
 
     def _encoding(self, encoder: Encoder) -> Encoding:
-        """The turn at that encoder. Lines are typed in any thread, and have one of their own that waits for them."""
+        """The turn at that encoder."""
         looked_ns = 0
 
         def encode(sample: Sample) -> None:
@@ -272,9 +273,10 @@ class Session:
                 sample = self._echo.judge(sample)
             self._take(attempt(encoder, sample, self._core.rung.variant), sample)
 
-        return Encoding(self._streams[encoder.modality], encode, self._encode_text, WATCH_S)
+        return Encoding(self._streams[encoder.modality], encode, WATCH_S)
 
     def _encode_text(self) -> None:
+        """Lines are typed in any thread, and have one of their own that waits for them."""
         thread = threading.Thread(target=self._encodings["text"].wait, name="sense-text", daemon=True)
         self._threads.append(thread)
         thread.start()

@@ -342,7 +342,7 @@ def _encoded(
         encode(sample.text)
 
     stream: Stream[Sample] = Stream(capacity)
-    encoding = Encoding(stream, take, lambda: None, look_s=1.0)
+    encoding = Encoding(stream, take, look_s=1.0)
     capture = Capture(source, stream, MonotonicClock(), lambda _: None, encoding)
     capture.start()
     return capture, stream, encoding
