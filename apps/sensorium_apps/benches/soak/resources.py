@@ -4,13 +4,13 @@ import contextlib
 import resource
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensorium.clock import NS_PER_MS, NS_PER_S
 
@@ -18,6 +18,7 @@ FLAT_MB_PER_H = 0.1  # what a day may add is less than a browser's tab in a minu
 NOISE_MB = 2.0  # one came in the first minutes of a fresh process, whose allocators fill, and none in the next run
 WARM_UP = 1 / 6  # of a run: caches and allocators fill
 SAMPLES = 240  # every six minutes of a day
+LATEST_MS, BINS_PER_MS = 10_000, 10  # of what is counted by how late it was
 BEAT_NS = 20 * NS_PER_MS  # finer than any tick
 
 
@@ -35,44 +36,46 @@ def rss_mb() -> float:
 
 @dataclass(slots=True)
 class Lateness:
-    """How late things were, to a tenth of a millisecond: a day of it must not fill the memory."""
+    """How late things were, to a tenth of a millisecond and up to ``LATEST_MS``.
+
+    All its memory is taken at the beginning: what a run keeps of itself must not look like a leak.
+    """
 
     count: int = 0
-    _by_ms: Counter[float] = field(default_factory=Counter)
+    _bins: NDArray[np.int32] = field(default_factory=lambda: np.full(LATEST_MS * BINS_PER_MS, 0, np.int32))
 
     def add(self, late_ns: float) -> None:
         """Count one."""
         self.count += 1
-        self._by_ms[round(late_ns / NS_PER_MS, 1)] += 1
+        self._bins[min(max(round(late_ns * BINS_PER_MS / NS_PER_MS), 0), len(self._bins) - 1)] += 1
 
     def at(self, share: float) -> float:
         """What this share of them did not exceed [ms]."""
-        left = share * self.count
-        for late_ms, count in sorted(self._by_ms.items()):
-            left -= count
-            if left <= 0:
-                return late_ms
-        return 0.0
+        if not self.count:
+            return 0.0
+        return float(np.searchsorted(self._bins.cumsum(), share * self.count)) / BINS_PER_MS
 
 
 @dataclass(slots=True)
 class Memory:
-    """Memory over the hours of a run, measured ``SAMPLES`` times."""
+    """Memory over the hours of a run, measured ``SAMPLES`` times; its own is taken at the beginning."""
 
     length_ns: int
-    _hours: list[float] = field(default_factory=list)
-    _mb: list[float] = field(default_factory=list)
+    _count: int = 0
+    _hours: NDArray[np.float64] = field(default_factory=lambda: np.full(SAMPLES, 0.0))
+    _mb: NDArray[np.float64] = field(default_factory=lambda: np.full(SAMPLES, 0.0))
 
     def step(self, at_ns: int) -> None:
         """Measure if it is time to, ``at_ns`` after the beginning."""
-        if at_ns >= self.length_ns * len(self._mb) // SAMPLES:
-            self._hours.append(at_ns / NS_PER_S / 3600)
-            self._mb.append(rss_mb())
+        if self._count < SAMPLES and at_ns >= self.length_ns * self._count // SAMPLES:
+            self._hours[self._count] = at_ns / NS_PER_S / 3600
+            self._mb[self._count] = rss_mb()
+            self._count += 1
 
     @property
     def first_mb(self) -> float:
         """At the beginning."""
-        return self._mb[0] if self._mb else rss_mb()
+        return float(self._mb[0]) if self._count else rss_mb()
 
     @property
     def growth_mb(self) -> float:
@@ -90,11 +93,12 @@ class Memory:
     def flat(self) -> bool:
         """Whether it did not grow by more than is allowed and more than noise."""
         slope = self.slope_mb_per_h or 0.0
-        return slope <= FLAT_MB_PER_H or slope * (1 - WARM_UP) * self._hours[-1] <= NOISE_MB
+        return slope <= FLAT_MB_PER_H or slope * (1 - WARM_UP) * float(self._hours.max()) <= NOISE_MB
 
-    def _warm(self) -> tuple[list[float], list[float]]:
-        warm = [i for i, hour in enumerate(self._hours) if hour * 3600 * NS_PER_S >= WARM_UP * self.length_ns]
-        return [self._hours[i] for i in warm], [self._mb[i] for i in warm]
+    def _warm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        hours, mb = self._hours[: self._count], self._mb[: self._count]
+        warm = hours * 3600 * NS_PER_S >= WARM_UP * self.length_ns
+        return hours[warm], mb[warm]
 
 
 class Metronome:
