@@ -12,7 +12,9 @@ from sensorium.stream import Stream, StreamClosed
 # To wake a thread that is to read meanwhile costs some 20 us, which an encoder is not worth that takes less than a
 # sixteenth of a microphone's chunk, the shortest period that is usual.
 QUICK_NS = 2 * NS_PER_MS
-QUICK_RUNS = 30  # in a row, after which the next one is expected to be quick too
+# So many quick runs make the next one be expected to be; a slow one takes as many away, and up to twice as many count:
+# the machine's own hiccup changes nothing, once in a while, and an encoder that becomes slow is one at its second run.
+QUICK_RUNS = 30
 
 
 class Encoding:
@@ -28,7 +30,7 @@ class Encoding:
         self._encode = encode
         self._look_s = look_s
         self._lane = Lane(look_s)
-        self._quick_runs = 0  # in a row
+        self._quick_runs = 0
 
     @property
     def quick(self) -> bool:
@@ -48,7 +50,7 @@ class Encoding:
                     while (sample := self._stream.take(timeout_s=0)) is not None:
                         began_ns = time.monotonic_ns()
                         self._encode(sample)
-                        self._quick_runs = self._quick_runs + 1 if time.monotonic_ns() - began_ns < QUICK_NS else 0
+                        self._took(time.monotonic_ns() - began_ns)
             finally:
                 lane.turn.release()
             # What came after the last look and before the turn was free has nobody else.
@@ -68,3 +70,9 @@ class Encoding:
         self._lane, self._quick_runs = Lane(self._look_s), 0
         self.begin()
         return True
+
+    def _took(self, run_ns: int) -> None:
+        if run_ns < QUICK_NS:
+            self._quick_runs = min(self._quick_runs + 1, 2 * QUICK_RUNS)
+        else:
+            self._quick_runs = max(self._quick_runs - QUICK_RUNS, 0)

@@ -5,12 +5,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from sensorium.capture import Capture, SourceChanged, Timekeeper, retry_after_s
 from sensorium.clock import NS_PER_MS, NS_PER_S, MonotonicClock
-from sensorium.encoding import QUICK_RUNS, Encoding
+from sensorium.encoding import QUICK_NS, QUICK_RUNS, Encoding
 from sensorium.errors import SourceError
 from sensorium.guard import Guarded, Patience
 from sensorium.samples import Array, Line, Sample
@@ -372,6 +374,30 @@ def test_one_thread_does_it_all_where_encoding_is_quick(monkeypatch: pytest.Monk
         assert done.acquire(timeout=LIMIT_S)
     capture.close()
     assert len(set(source.readers[QUICK_RUNS + 1 : -1])) == 1
+
+
+def test_one_slow_run_is_the_machines_and_two_are_the_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = 0
+
+    def encode(line: Sample) -> None:
+        nonlocal now_ns
+        now_ns += 1 if cast("Line", line).text == "quick" else 2 * QUICK_NS
+
+    def quick_after(*lines: str) -> bool:
+        for line in lines:
+            stream.put(Line(0, 0, line), 0)
+            lane = encoding.claim()
+            assert lane is not None
+            encoding.serve(lane)
+        return encoding.quick
+
+    monkeypatch.setattr("sensorium.encoding.time", SimpleNamespace(monotonic_ns=lambda: now_ns))
+    stream = Stream[Sample](capacity=1)
+    encoding = Encoding(stream, encode, look_s=LIMIT_S)
+    assert not quick_after(*["quick"] * (QUICK_RUNS - 1))
+    assert quick_after(*["quick"] * QUICK_RUNS * 3, "slow")
+    assert not quick_after("slow")
+    assert quick_after("quick", *["quick"] * QUICK_RUNS)
 
 
 def test_an_encoder_that_takes_long_keeps_no_read_waiting_and_gets_the_rest_in_order() -> None:
