@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sensorium.errors import first_fault
 from sensorium_compile.errors import CompileError
 from sensorium_compile.stages import package_paths
 
@@ -80,8 +81,7 @@ def read_record(folder: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_bytes())
     except ValidationError as err:
-        first = err.errors()[0]
-        raise CompileError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from err
+        raise CompileError(f"{path}: {first_fault(err, 'record')}") from err
 
 
 def digest(folder: Path) -> str:

@@ -5,18 +5,18 @@ from collections.abc import Callable
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from sensorium.bundle import Bundle
-from sensorium.errors import LadderError, told, unknown
+from sensorium.errors import LadderError, first_fault, unknown
 from sensorium.inputs import InputSpec
 from sensorium.ladder import KEY, parse_ladder
 from sensorium.learned.config import MOST_MODALITIES
 from sensorium.toml import parse_toml
 from sensorium_compile.draft import PartDraft
-from sensorium_compile.errors import CompileError
+from sensorium_compile.errors import CompileError, keys_of
 from sensorium_compile.pack import pack
 from sensorium_compile.train.options import DistilOptions, TrainingOptions
 from sensorium_compile.zoo import Weights
@@ -224,7 +224,8 @@ class ModelRecipe(_Table):
                 try:
                     variant.input_of(modality, own.input)
                 except ValueError as err:  # pydantic's is one
-                    raise ValueError(f"variants.{name}.inputs.{modality}: {_told(err)}") from err
+                    fault = first_fault(err) if isinstance(err, ValidationError) else err
+                    raise ValueError(f"variants.{name}.inputs.{modality}: {fault}") from err
         if self.rung:
             try:
                 parse_ladder({KEY: self.rung}, "the ladder")
@@ -283,7 +284,7 @@ def parse_recipe(content: str, where: str) -> AnyRecipe:
     try:
         made = kind.model_validate(table)
     except ValidationError as err:
-        raise CompileError(f"recipe {where}: {_first(err, kind)}") from err
+        raise CompileError(f"recipe {where}: {first_fault(err, 'the recipe', keys_of(kind))}") from err
     assert isinstance(made, Recipe | ModelRecipe)
     if isinstance(made, ModelRecipe):
         import_plugins(made.plugins)
@@ -299,35 +300,6 @@ def import_plugins(names: tuple[str, ...]) -> None:
             raise CompileError(f"plugin {name} cannot be imported: {err}; pip install it here first") from err
         except Exception as err:  # whatever the plugin's own code raises
             raise CompileError(f"plugin {name} cannot be imported: {type(err).__name__}: {err}") from err
-
-
-def _told(err: ValueError) -> str:
-    if not isinstance(err, ValidationError):
-        return str(err)
-    first = err.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}; given {told(first.get('input'))}"
-
-
-def _first(err: ValidationError, kind: type[BaseModel]) -> str:
-    """The first thing that is wrong: the key, what was given, what is allowed."""
-    first = err.errors()[0]
-    loc = [str(part) for part in first["loc"]]
-    where = ".".join(loc) or "the recipe"
-    if first["type"] == "extra_forbidden":
-        return f"no key {where!r}; known here: {', '.join(_siblings(kind, loc[:-1])) or 'see the documentation'}"
-    given = first.get("input")
-    shown = "" if isinstance(given, dict) else f"; given {told(given)}"
-    return f"{where}: {first['msg']}{shown}"
-
-
-def _siblings(kind: Any, path: list[str]) -> list[str]:
-    """The keys that are known at that place."""
-    for part in path:
-        field = getattr(kind, "model_fields", {}).get(part)
-        if field is None:
-            return []
-        kind = field.annotation
-    return sorted(getattr(kind, "model_fields", {}))
 
 
 def compile_recipe(

@@ -13,8 +13,8 @@ SensoriumError
 """
 
 import reprlib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -60,6 +60,9 @@ class TargetError(SensoriumError):
     """No such target, or its profile cannot be read."""
 
 
+Known: TypeAlias = Callable[[Sequence[str]], Iterable[str]]  # the keys that a table has, by the path to it
+
+_NO_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 _GIVEN = reprlib.Repr()
 _GIVEN.maxstring = _GIVEN.maxother = _GIVEN.maxlong = 200
 
@@ -69,10 +72,15 @@ def told(given: object) -> str:
     return _GIVEN.repr(given)
 
 
-def first_fault(err: "ValidationError", root: str = "") -> str:
-    """The first thing that pydantic found wrong: where it is (``root`` where that is the whole), and what."""
+def first_fault(err: "ValidationError", root: str = "", known: Known | None = None) -> str:
+    """The first thing that pydantic found wrong: the key (``root`` where it is the whole), what, and what was given."""
     first = err.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or root}: {first['msg']}"
+    path = [str(part) for part in first["loc"]]
+    where = ".".join(path) or root
+    if first["type"] in _NO_KEY and known is not None and (keys := tuple(known(path[:-1]))):
+        return f"no key {where!r}; known there: {', '.join(keys)}"
+    shown = "" if isinstance(first["input"], dict | list | bytes) else f"; given {told(first['input'])}"
+    return f"{where}: {first['msg']}{shown}"
 
 
 def unknown(kind: str, given: object, known: Iterable[object]) -> str:

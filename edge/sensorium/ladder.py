@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sensorium.clock import NS_PER_MS, NS_PER_S
-from sensorium.errors import LadderError, told
+from sensorium.errors import LadderError, first_fault
 
 ROLE = "ladder"  # of a part of the bundle whose config is such a table
 KEY = "rung"  # of the tables in TOML, and in the part's config
@@ -238,29 +238,21 @@ def parse_ladder(table: Any, where: str) -> tuple[Rung, ...]:
         given = ", ".join(map(str, table)) if isinstance(table, dict) else type(table).__name__
         raise LadderError(f"{where}: it has {given or 'nothing'}; allowed: [[{KEY}]] tables, from the top down")
     try:
-        rungs = _adapter().validate_python(table[KEY])
+        rungs = _adapter().validate_python(table)[KEY]
     except ValidationError as err:
-        raise LadderError(f"{where}: {_first(err)}") from err
+        raise LadderError(f"{where}: {first_fault(err, known=_keys)}") from err
     for fault in _faults(rungs):
         raise LadderError(f"{where}: {fault}")
     return rungs
 
 
 @cache
-def _adapter() -> TypeAdapter[tuple[Rung, ...]]:
-    return TypeAdapter(tuple[Rung, ...])
+def _adapter() -> TypeAdapter[dict[str, tuple[Rung, ...]]]:
+    return TypeAdapter(dict[str, tuple[Rung, ...]])
 
 
-def _first(err: ValidationError) -> str:
-    """The first thing that is wrong: the key, what was given, what is allowed."""
-    first = err.errors()[0]
-    loc = [str(place) for place in first["loc"]]
-    where = ".".join([KEY, *loc])
-    if first["type"] == "unexpected_keyword_argument":
-        known = Limits if {"enter", "leave"} & set(loc[:-1]) else Rung
-        return f"no key {where!r}; known there: {', '.join(field.name for field in fields(known))}"
-    given = "" if isinstance(first["input"], dict) else f"; given {told(first['input'])}"
-    return f"{where}: {first['msg']}{given}"
+def _keys(path: Sequence[str]) -> list[str]:
+    return [field.name for field in fields(Limits if {"enter", "leave"} & set(path) else Rung)]
 
 
 def _faults(rungs: Sequence[Rung]) -> list[str]:

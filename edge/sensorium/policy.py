@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from sensorium.errors import PrivacyError, told
+from sensorium.errors import PrivacyError, first_fault
 
 # Pictures; sound; words that were typed, said or answered; any other sensor's readings; what was decided and when.
 Kind: TypeAlias = Literal["vision", "audio", "text", "readings", "events"]
@@ -61,12 +61,8 @@ def parse_policy(table: Any, where: str) -> PrivacyPolicy:
     try:
         return _adapter().validate_python(table)
     except ValidationError as err:
-        first = err.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        known = ", ".join(field.name for field in fields(PrivacyPolicy))
-        if first["type"] == "unexpected_keyword_argument":
-            raise PrivacyError(f"{where}: no key {key!r}; known: {known}") from err
-        raise PrivacyError(f"{where}: {key or 'the policy'}: {first['msg']}; given {told(first['input'])}") from err
+        fault = first_fault(err, "the policy", lambda _: (field.name for field in fields(PrivacyPolicy)))
+        raise PrivacyError(f"{where}: {fault}") from err
 
 
 @cache

@@ -183,9 +183,9 @@ def test_a_window_of_one_reading_can_be_augmented() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"blurr": {}}, "augment blurr: .*steps for image: geometry, occlusion"),
-        ({"blur": {"probability": 2}}, "augment blur.probability: .*less than or equal to 1"),
-        ({"geometry": {"scale": [1.2, 0.8]}}, r"augment geometry.scale: .*\(least, most\)"),
+        ({"blurr": {}}, "augment: no key 'blurr'; known there: geometry, occlusion"),
+        ({"blur": {"probability": 2}}, "augment: blur.probability: .*less than or equal to 1"),
+        ({"geometry": {"scale": [1.2, 0.8]}}, r"augment: geometry.scale: .*\(least, most\)"),
     ],
 )
 def test_a_wrong_key_of_a_recipe_is_named(table: dict[str, object], message: str) -> None:

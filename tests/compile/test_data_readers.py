@@ -104,7 +104,7 @@ def test_a_set_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_key_that_a_reader_does_not_have_is_told_with_those_it_has(tmp_path: Path) -> None:
-    with pytest.raises(CompileError, match=r"data grouping: .*keys of this reader: folders, group, path"):
+    with pytest.raises(CompileError, match=r"data: no key 'grouping'; known there: path, folders, group"):
         read("image_folders", tmp_path, PICTURE, grouping="sequence")
 
 

@@ -218,7 +218,7 @@ def _keys(folder: Path) -> set[str]:
 WRONG = {
     "a key that does not exist": (
         ("width = 16\nfusion", "widht = 16\nwidth = 16\nfusion"),
-        r"no key 'teacher.widht'; known here: fusion, towers, training, width",
+        r"no key 'teacher.widht'; known there: width, towers, fusion, training",
     ),
     "a fusion that does not exist": (
         ('width = 8\nfusion = { kind = "cross"', 'width = 8\nfusion = { kind = "early"'),
@@ -507,7 +507,7 @@ WRONG_LATER = {
     ),
     "an augmentation step that does not exist": (
         ("[split]", "[augment.vision]\nwobble = 1\n[split]"),
-        r"augment wobble: .*; steps for image: ",
+        r"augment: no key 'wobble'; known there: geometry, ",
     ),
 }
 

@@ -101,9 +101,9 @@ def test_it_exports(weights: Weights) -> None:
 def test_what_does_not_exist_is_named() -> None:
     with pytest.raises(CompileError, match=r"no tower 'resnet'; known: .*efficientnet_lite"):
         build_tower("resnet", Image(32, 32), {})
-    with pytest.raises(CompileError, match=r"'efficientnet_lite': no option 'stage'; known: grid, narrow, stages"):
+    with pytest.raises(CompileError, match=r"'efficientnet_lite': no key 'stage'; known there: width, variant"):
         build_tower(LITE, Image(32, 32), {"stage": 3})
-    with pytest.raises(CompileError, match=r"option 'variant': .*'lite0', 'lite1' or 'lite2'; given 'lite9'"):
+    with pytest.raises(CompileError, match=r"variant: .*'lite0', 'lite1' or 'lite2'; given 'lite9'"):
         build_tower(LITE, Image(32, 32), {"variant": "lite9"})
     with pytest.raises(CompileError, match="needs an input with height"):
         build_tower(LITE, object(), {})

@@ -139,7 +139,7 @@ def test_a_plugin_adds_a_tower_with_its_own_options() -> None:
     register_tower("constant-of-a-test", build, Options)
     assert "constant-of-a-test" in tower_names()
     assert build_tower("constant-of-a-test", object(), {"gain": 2}).width == 4
-    with pytest.raises(CompileError, match="no option 'gian'; known: gain, width"):
+    with pytest.raises(CompileError, match="no key 'gian'; known there: width, gain"):
         build_tower("constant-of-a-test", object(), {"gian": 2})
     with pytest.raises(CompileError, match="the tower name 'convnet' is taken"):
         register_tower("convnet", build)

@@ -74,7 +74,7 @@ def test_a_policy_is_read_from_toml_and_what_is_not_named_is_private(tmp_path: P
             "keep.0: Input should be 'vision', 'audio', 'text', 'readings' or 'events'; given 'smell'",
         ),
         ("keep_days = 0", "keep_days: Input should be greater than 0; given 0"),
-        ('face = "sharp"', "no key 'face'; known: keep, keep_days, faces, network, consent"),
+        ('face = "sharp"', "no key 'face'; known there: keep, keep_days, faces, network, consent"),
         ('faces = "maybe"', "faces: Input should be 'blurred' or 'sharp'; given 'maybe'"),
         ("keep = [", "is no TOML"),
     ],

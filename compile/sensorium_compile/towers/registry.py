@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sensorium.errors import unknown
-from sensorium_compile.errors import CompileError
+from sensorium.errors import first_fault, unknown
+from sensorium_compile.errors import CompileError, keys_of
 from sensorium_compile.towers.base import Tower, TowerOptions
 from sensorium_compile.zoo import Weights
 
@@ -52,7 +52,7 @@ def parse_options(name: str, table: Mapping[str, object] | TowerOptions) -> Towe
     try:
         return model.model_validate(dict(table))
     except ValidationError as err:
-        raise CompileError(f"tower {name!r}: {_told(err, model)}") from err
+        raise CompileError(f"tower {name!r}: {first_fault(err, known=keys_of(model))}") from err
 
 
 def build_tower(
@@ -83,12 +83,3 @@ def image_side(spec: object, tower: str) -> tuple[int, int]:
             f"tower {tower!r} takes one image; for a clip name the tower 'video', with image = {tower!r}"
         )
     return dimension(spec, "height", tower), dimension(spec, "width", tower)
-
-
-def _told(err: ValidationError, model: type[TowerOptions]) -> str:
-    """The first fault: the key, what was given, what is allowed."""
-    first = err.errors()[0]
-    key = ".".join(map(str, first["loc"]))
-    if first["type"] == "extra_forbidden":
-        return unknown("option", key, model.model_fields)
-    return f"option {key!r}: {first['msg']}; given {first['input']!r}"

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sensorium.errors import TargetError, unknown
+from sensorium.errors import TargetError, first_fault, unknown
 from sensorium.host import Host
 
 Precision = Literal["float32", "float16", "bfloat16", "int16", "int8"]
@@ -128,7 +128,7 @@ class Target(_Table):
         try:
             return cls.model_validate({**_read(text), "name": text})
         except ValidationError as err:
-            raise TargetError(f"target {text}: {_first(err)}") from err
+            raise TargetError(f"target {text}: {first_fault(err)}") from err
 
     @property
     def operator_set(self) -> Operators | None:
@@ -165,7 +165,7 @@ def load_operators(name: str) -> Operators:
     try:
         return Operators.model_validate({**_toml(known[name]), "name": name})
     except ValidationError as err:
-        raise TargetError(f"operator set {name}: {_first(err)}") from err
+        raise TargetError(f"operator set {name}: {first_fault(err)}") from err
 
 
 def _read(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -200,8 +200,3 @@ def _toml(file: Traversable) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as err:
         raise TargetError(f"{file.name} is no TOML: {err}") from err
-
-
-def _first(err: ValidationError) -> str:
-    first = err.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}; given {first.get('input')!r}"

@@ -12,12 +12,13 @@ from typing import TypeAlias
 from pydantic import ValidationError
 from torch import Tensor
 
+from sensorium.errors import first_fault
 from sensorium_compile.data.augment.config import ImageAugment, ReadingsAugment, SoundAugment, TextAugment
 from sensorium_compile.data.augment.dice import Dice
 from sensorium_compile.data.augment.images import augment_images
 from sensorium_compile.data.augment.others import augment_readings, augment_text
 from sensorium_compile.data.augment.sounds import augment_sounds
-from sensorium_compile.errors import CompileError
+from sensorium_compile.errors import CompileError, keys_of
 
 __all__ = [
     "BERT_IDS",
@@ -47,10 +48,7 @@ def load_augment(kind: str, table: Mapping[str, object]) -> AugmentConfig:
     try:
         return _MODELS[kind].model_validate(dict(table))
     except ValidationError as err:
-        first = err.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        known = ", ".join(_MODELS[kind].model_fields)
-        raise CompileError(f"augment {key}: {first['msg']}; steps for {kind}: {known}") from err
+        raise CompileError(f"augment: {first_fault(err, kind, keys_of(_MODELS[kind]))}") from err
 
 
 def augment(

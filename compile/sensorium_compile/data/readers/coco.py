@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from sensorium.errors import first_fault
 from sensorium.inputs import InputSpec
 from sensorium_compile.data.examples import Pool
 from sensorium_compile.data.readers.folders import find_folder
@@ -63,8 +64,7 @@ def photos(data: Path, path: str = "coco256") -> tuple[Path, dict[str, CocoPhoto
     try:
         found = TypeAdapter(dict[str, CocoPhoto]).validate_json((root / "labels.json").read_bytes())
     except ValidationError as err:
-        first = err.errors()[0]
-        raise CompileError(f"{root / 'labels.json'}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from err
+        raise CompileError(f"{root / 'labels.json'}: {first_fault(err, 'the whole')}") from err
     return root, dict(sorted(found.items()))
 
 

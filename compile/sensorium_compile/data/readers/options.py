@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sensorium.errors import first_fault
 from sensorium_compile.data.told import Told
-from sensorium_compile.errors import CompileError
+from sensorium_compile.errors import CompileError, keys_of
 
 
 class LabelledOptions(BaseModel):
@@ -34,7 +35,4 @@ class Options:
         try:
             return model.model_validate(dict(self.values))
         except ValidationError as err:
-            first = err.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "options"
-            known = ", ".join(sorted(model.model_fields))
-            raise CompileError(f"data {key}: {first['msg']}; keys of this reader: {known}") from err
+            raise CompileError(f"data: {first_fault(err, 'options', keys_of(model))}") from err
