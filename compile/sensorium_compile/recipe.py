@@ -18,7 +18,7 @@ from sensorium.toml import parse_toml
 from sensorium_compile.draft import PartDraft
 from sensorium_compile.errors import CompileError, keys_of
 from sensorium_compile.pack import pack
-from sensorium_compile.train.options import DistilOptions, TrainingOptions
+from sensorium_compile.train.options import DistilOptions, Share, TrainingOptions
 from sensorium_compile.zoo import Weights
 from sensorium_devices.targets import Target
 
@@ -114,6 +114,17 @@ class PrunePlan(_Table):
     steps: Annotated[int, Field(ge=0)] = 0
 
 
+class FinishPlan(_Table):
+    """So many steps of distillation more, with fewer augmented samples: what is clean is what a model meets most.
+
+    As detectors leave out mosaic and mixing in their last epochs (YOLOX, arXiv 2107.08430).
+    """
+
+    steps: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    clean: Share = 0.5  # of the samples that are not augmented
+
+
 class QatPlan(_Table):
     """Quantization-aware training: so many steps of distillation more, in 8 bits."""
 
@@ -182,6 +193,7 @@ class ModelRecipe(_Table):
     student: ModelPlan
     distil: DistilOptions = DistilOptions()
     prune: PrunePlan = PrunePlan()
+    finish: FinishPlan = FinishPlan()
     qat: QatPlan = QatPlan()
     gate: GatePlan = GatePlan()
     variants: dict[Name, VariantPlan] = {}

@@ -268,6 +268,7 @@ def test_a_pruned_student_is_distilled_again(data: Data, teacher: MultimodalMode
 
 LATER = {
     "pruned student": "[prune]\nratio = 0.5\nsteps = 4\n",
+    "finished student": "[finish]\nsteps = 4\n",
     "student in 8 bits": '[qat]\nwhen = "always"\nsteps = 4\n',
 }
 

@@ -44,7 +44,7 @@ def train_teacher(recipe: ModelRecipe, data: Data, weights: Weights, run: Run) -
 def train_student(
     recipe: ModelRecipe, data: Data, weights: Weights, teacher: MultimodalModel, run: Run
 ) -> MultimodalModel:
-    """The student, distilled from the teacher, pruned where the recipe says so, and distilled again."""
+    """The student, distilled from the teacher; pruned, finished on cleaner samples and in 8 bits as the recipe says."""
     student = build_model(recipe, recipe.student, weights)
     fit_statistics(student, recipe, data)
     options = recipe.student.training
@@ -58,13 +58,19 @@ def train_student(
         _take_up(student, own, whole)
     else:
         distil(student, teacher, recipe.head.name, draw, options, recipe.distil, own)
-        if run.here.first and (recipe.prune.ratio or in_8_bits or any(v.steps for v in recipe.variants.values())):
+        later = (recipe.prune.ratio, recipe.finish.steps, in_8_bits, *(v.steps for v in recipe.variants.values()))
+        if run.here.first and any(later):
             run.folder.mkdir(parents=True, exist_ok=True)
             torch.save({"model": student.state_dict(), "counts": dict(own.counts)}, whole)
     if recipe.prune.ratio:
         prune(student, recipe)
         again = options.model_copy(update={"steps": recipe.prune.steps, "seed": options.seed + 1})
         distil(student, teacher, recipe.head.name, draw, again, recipe.distil, replace(own, name="pruned student"))
+    if recipe.finish.steps:
+        changed = {**recipe.finish.model_dump(), "seed": options.seed + 3}
+        last = options.model_copy(update=changed)
+        draw = sampler(recipe, data, last, own.counts)
+        distil(student, teacher, recipe.head.name, draw, last, recipe.distil, replace(own, name="finished student"))
     if in_8_bits:
         _distil_rounded(recipe, data, teacher, student, replace(own, name="student in 8 bits"))
     _save(student, run, WEIGHTS, small=True)
