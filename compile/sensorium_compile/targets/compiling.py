@@ -79,7 +79,7 @@ class Compiling:
     def _given(self, target: Target) -> dict[str, JsonValue]:
         """All that a row and its bundle depend on."""
         pulled: list[JsonValue] = [one.name for one in self.weights.zoo if self.weights.place(one).is_file()]
-        own = {"recipe": self.job.text} if isinstance(self._recipe, Recipe) else self.job.given()
+        own = {"recipe": self.job.text} if isinstance(self._recipe, Recipe) else self._job_of(target).given()
         return {
             **own,
             "target": str(target),
@@ -128,8 +128,7 @@ class Compiling:
             pack(recipe.name, str(target), proved(self._parts, target), out)
             with Bundle(out, target=str(target)) as bundle:
                 return bundle_row(bundle, target, form="as they are")
-        job = replace(self.job, target=str(target))
-        made = compile_model(job, out, Budget(), self.weights, self.stages, progress)
+        made = compile_model(self._job_of(target), out, Budget(), self.weights, self.stages, progress)
         report = parse_report((out / JSON_NAME).read_bytes(), str(out))
         with Bundle(out, target=str(target)) as bundle:
             row = bundle_row(bundle, target, form=made.choice.name)
@@ -142,6 +141,10 @@ class Compiling:
             lost = max(drops, default=None)
             row = replace(row, worst=WorstSubset(subset, told.accuracy, told.low, told.high, told.n, lost, by))
         return row
+
+    def _job_of(self, target: Target) -> Job:
+        """The job for that target alone, which is asked for all of them."""
+        return replace(self.job, target=str(target))
 
     @cached_property
     def _recipe(self) -> ModelRecipe | Recipe:
