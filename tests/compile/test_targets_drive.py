@@ -1,5 +1,6 @@
 """A model for several chips: predicted, refused or lowered, judged for every subset of senses, packed, in a table."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from sensorium.engines import CACHE_VARIABLE
 from sensorium.errors import BundleError
 from sensorium.first_load import first_load
 from sensorium_compile import bench
+from sensorium_compile.lower import Calibration
+from sensorium_compile.lower.candidates import Lowering
+from sensorium_compile.material import find_material
 from sensorium_compile.pipeline import Job
 from sensorium_compile.report import JSON_NAME, parse_report
 from sensorium_compile.stages import Stages
 from sensorium_compile.targets import Placement, jetson
 from sensorium_compile.targets.compiling import Compiling
+from sensorium_compile.targets.npu_graph import npu_graph
+from sensorium_compile.targets.qnn_graph import quantized
+from sensorium_compile.targets.ranges import record_ranges
+from sensorium_compile.targets.source import sources_of
 from sensorium_compile.targets.table import TargetRow
 from sensorium_compile.zoo import Weights
 from sensorium_devices.targets import Target
@@ -151,3 +159,21 @@ def test_a_refusal_writes_nothing_and_names_what_to_change(
     assert "Conv in" in row.note
     assert "write the layer with other operators" in row.note
     assert not (tmp_path / "out").exists()
+
+
+def test_ranges_that_chips_need_travel_with_a_checkpoint(compiling: Compiling, tmp_path: Path) -> None:
+    material = find_material(
+        compiling.job.recipe,
+        compiling.job.data,
+        None,
+        retrain=True,
+        weights=compiling.weights,
+        stages=Stages(compiling.stages.root),
+        progress=lambda *_: None,
+    )
+    folder = shutil.copytree(material.folder, tmp_path / "checkpoint")
+    path = record_ranges(replace(material, folder=folder), Stages(tmp_path / "cache"))
+    alone = Calibration.from_json(path.read_text(encoding="utf-8"))  # without a sample
+    for source in sources_of(Lowering(material.exportables(), "", alone, Stages(tmp_path)), Stages(tmp_path)).values():
+        assert npu_graph(source, "int8").content
+        assert "QuantizeLinear" in {node.op_type for node in quantized(source, "int8").graph.node}

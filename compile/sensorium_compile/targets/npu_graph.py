@@ -52,13 +52,19 @@ _floats: WeakKeyDictionary[Exportable, _Float] = WeakKeyDictionary()
 
 def npu_graph(source: Source, form: str) -> NpuGraph:
     """The graph in integers; raises CompileError: no module, no ranges, an operator that no integers are known for."""
-    if source.exportable is None or source.calibration is None:
+    if source.exportable is None:
         raise CompileError(f"graph {source.name} is a ready part; only a model's own graphs are written for an NPU")
-    made = _float(source.exportable)
-    ranges = source.calibration.ranges(KEY, source.name, partial(_ranges, made))
+    made, ranges = _float(source.exportable), ranges_of(source)
     content = _quantized(source.name, made.content, ranges, form)
     simulated = IntegerGraph(content, made.host, *source.exportable.specs())
     return NpuGraph(content, made.host, (*((f"the host's part: {made.told}",) if made.told else ()), *simulated.told()))
+
+
+def ranges_of(source: Source) -> Ranges:
+    """Of every tensor; raises CompileError where none are recorded and there are no samples, or it has no module."""
+    if source.exportable is None or source.calibration is None:
+        raise CompileError(f"graph {source.name} is a ready part; only a model's own graphs are written for an NPU")
+    return source.calibration.ranges(KEY, source.name, partial(_ranges, _float(source.exportable)))
 
 
 class IntegerGraph:

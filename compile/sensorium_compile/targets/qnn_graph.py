@@ -26,6 +26,13 @@ ACTIVATIONS = {"int8": QuantType.QUInt8, "int16": QuantType.QUInt16}
 UNSIGNED = ("LayerNormalization",)  # HTP takes their scale in uint8 with one range; as int8 by channel they fall back
 
 
+def ranges_of(source: Source) -> Ranges:
+    """Of every tensor; raises CompileError where they are not recorded and there are no samples."""
+    if source.calibration is None:
+        raise CompileError(f"graph {source.name}: no ranges of its activations are known, so it has no integer form")
+    return source.calibration.ranges(KEY, source.name, partial(all_ranges, source.model))
+
+
 def quantized(source: Source, form: str) -> onnx.ModelProto:
     """The graph in QDQ form; the float graph where ``form`` is float16, which HTP makes of it.
 
@@ -33,9 +40,7 @@ def quantized(source: Source, form: str) -> onnx.ModelProto:
     """
     if form not in ACTIVATIONS:
         return without_byte_casts(source.model)
-    if source.calibration is None:
-        raise CompileError(f"graph {source.name}: no ranges of its activations are known, so it has no {form} form")
-    ranges = source.calibration.ranges(KEY, source.name, partial(all_ranges, source.model))
+    ranges = ranges_of(source)
     left = [n.name for n in source.model.graph.node if inside(source.paths.get(n.name, "?"), source.float_paths)]
     config = get_qnn_qdq_config(
         source.model,
