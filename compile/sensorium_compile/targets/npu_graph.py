@@ -18,7 +18,7 @@ from torch import nn
 from sensorium.bundle import TensorSpec
 from sensorium.samples import Array
 from sensorium_compile.errors import CompileError
-from sensorium_compile.lower.calibration import Feeds, Ranges
+from sensorium_compile.lower.calibration import Calibration, Feeds, Ranges
 from sensorium_compile.lower.exportable import Exportable
 from sensorium_compile.lower.litert import float_model
 from sensorium_compile.lower.program import quiet, silent
@@ -52,19 +52,23 @@ _floats: WeakKeyDictionary[Exportable, _Float] = WeakKeyDictionary()
 
 def npu_graph(source: Source, form: str) -> NpuGraph:
     """The graph in integers; raises CompileError: no module, no ranges, an operator that no integers are known for."""
-    if source.exportable is None:
-        raise CompileError(f"graph {source.name} is a ready part; only a model's own graphs are written for an NPU")
-    made, ranges = _float(source.exportable), ranges_of(source)
+    exportable, _ = _own(source)
+    made, ranges = _float(exportable), ranges_of(source)
     content = _quantized(source.name, made.content, ranges, form)
-    simulated = IntegerGraph(content, made.host, *source.exportable.specs())
+    simulated = IntegerGraph(content, made.host, *exportable.specs())
     return NpuGraph(content, made.host, (*((f"the host's part: {made.told}",) if made.told else ()), *simulated.told()))
 
 
 def ranges_of(source: Source) -> Ranges:
     """Of every tensor; raises CompileError where none are recorded and there are no samples, or it has no module."""
+    exportable, calibration = _own(source)
+    return calibration.ranges(KEY, source.name, partial(_ranges, _float(exportable)))
+
+
+def _own(source: Source) -> tuple[Exportable, Calibration]:
     if source.exportable is None or source.calibration is None:
         raise CompileError(f"graph {source.name} is a ready part; only a model's own graphs are written for an NPU")
-    return source.calibration.ranges(KEY, source.name, partial(_ranges, _float(source.exportable)))
+    return source.exportable, source.calibration
 
 
 class IntegerGraph:
