@@ -105,7 +105,7 @@ def _train(
         load_weights(teacher, taught / TEACHER)
         train_student(recipe, loaded, weights, teacher, Run("student", folder, progress=progress))
 
-    plans = recipe.model_dump(mode="json", include={"student", "distil", "prune", "finish", "teacher"})
+    plans = recipe.model_dump(mode="json", include={"student", "distil", "prune", "finish", "practice", "teacher"})
     plans["variants"] = {n: v.model_dump(mode="json") for n, v in recipe.variants.items() if v.steps}
     return taught / TEACHER, stages.run("distil", common | plans, distil_into)
 

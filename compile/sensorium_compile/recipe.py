@@ -125,6 +125,18 @@ class FinishPlan(_Table):
     clean: Share = 0.5  # of the samples that are not augmented
 
 
+class PracticePlan(_Table):
+    """So many steps in which one sense's encoder learns alone, from labels: what is hardest for a sense that is alone.
+
+    The rest of the student stays as it is. ``augment`` replaces steps of the recipe's table for that modality.
+    """
+
+    steps: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    clean: Share = 0.15  # of the samples that are not augmented
+    augment: dict[str, JsonValue] = {}
+
+
 class QatPlan(_Table):
     """Quantization-aware training: so many steps of distillation more, in 8 bits."""
 
@@ -194,6 +206,7 @@ class ModelRecipe(_Table):
     distil: DistilOptions = DistilOptions()
     prune: PrunePlan = PrunePlan()
     finish: FinishPlan = FinishPlan()
+    practice: dict[Name, PracticePlan] = {}
     qat: QatPlan = QatPlan()
     gate: GatePlan = GatePlan()
     variants: dict[Name, VariantPlan] = {}
@@ -251,7 +264,7 @@ class ModelRecipe(_Table):
             except CompileError as err:
                 raise ValueError(str(err)) from err
         named = [name for variant in self.variants.values() for name in (*variant.inputs, *variant.towers)]
-        for key in (*self.augment, *self.split.hold_out, *named):
+        for key in (*self.augment, *self.practice, *self.split.hold_out, *named):
             if key not in self.modalities:
                 raise ValueError(unknown("modality", key, self.modalities))
         return self

@@ -7,7 +7,7 @@ from pathlib import Path
 
 NEEDED = {
     *("numpy", "pydantic", "onnxruntime", "ai-edge-litert", "openvino", "onnx", "platformdirs", "rich", "packaging"),
-    *("soundfile", "soxr", "tokenizers", "pytest", "pytest-xdist", "pytest-timeout", "hypothesis"),
+    *("soundfile", "soxr", "tokenizers", "pywebrtc-audio", "pytest", "pytest-xdist", "pytest-timeout", "hypothesis"),
 }
 
 

@@ -122,6 +122,16 @@ def test_as_much_of_a_picture_is_covered_as_was_asked(area: float, seed: int) ->
     assert (share - area).abs().max() < 0.08
 
 
+def test_what_a_side_covers_is_free_on_the_other_and_may_be_kept_from_other_pictures() -> None:
+    black = torch.zeros(40, 3, 64, 64)
+    there = (covered(black, Occlusion(area=(0.5, 0.5), sides=1), _Plain(0)) > 0).any(1)
+    assert (there & there.flip(1, 2)).float().mean() < 0.03
+    grey = torch.full((40, 3, 64, 64), 77.0)  # another picture is as grey as this one
+    for other, seen in ((1.0, 0), (0.0, 40)):
+        made = covered(grey, Occlusion(area=(0.5, 0.5), other=other), Dice(0))
+        assert (made != grey).flatten(1).any(1).sum() == seen
+
+
 class _Plain(Dice):
     """Always covers by a colour, never by another picture."""
 

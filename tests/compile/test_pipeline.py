@@ -247,6 +247,7 @@ WRONG = {
     ),
     "a share that is none": (("share = 0.3", "share = 3"), r"split.share: .*less than 1; given 3"),
     "an augmentation of no modality": (("[split]", "[augment.nose]\n[split]"), r"modality 'nose'.*audio.*vision"),
+    "practice for no modality": (("[split]", "[practice.nose]\nsteps = 4\n[split]"), r"modality 'nose'.*audio.*vision"),
     "a variant with an input that cannot be": (
         ("[split]", "[variants.small]\ninputs = { vision = { height = 4 } }\n[split]"),
         r"variants.small.inputs.vision: height: .*greater than or equal to 8; given 4",
@@ -507,6 +508,10 @@ WRONG_LATER = {
     ),
     "an augmentation step that does not exist": (
         ("[split]", "[augment.vision]\nwobble = 1\n[split]"),
+        r"augment: no key 'wobble'; known there: geometry, ",
+    ),
+    "an augmentation step in practice that does not exist": (
+        ("[split]", "[practice.vision]\nsteps = 1\naugment = { wobble = 1 }\n[split]"),
         r"augment: no key 'wobble'; known there: geometry, ",
     ),
 }

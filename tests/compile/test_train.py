@@ -266,9 +266,22 @@ def test_a_pruned_student_is_distilled_again(data: Data, teacher: MultimodalMode
     assert np.isfinite(load_file(tmp_path / "student.safetensors")["heads.digit.linear.weight"].numpy()).all()
 
 
+def test_practice_changes_the_encoder_of_its_own_sense_and_nothing_else(
+    data: Data, teacher: MultimodalModel, tmp_path: Path
+) -> None:
+    practising = recipe(("[student.training]", "[practice.vision]\nsteps = 4\n[student.training]"))
+    before, after = (
+        _weights(train_student(own, data, Weights(), teacher, Run("", tmp_path / name)))
+        for name, own in (("without", TINY), ("with", practising))
+    )
+    changed = {name.split(".")[1] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"vision"}
+
+
 LATER = {
     "pruned student": "[prune]\nratio = 0.5\nsteps = 4\n",
     "finished student": "[finish]\nsteps = 4\n",
+    "student, vision alone": "[practice.vision]\nsteps = 4\n",
     "student in 8 bits": '[qat]\nwhen = "always"\nsteps = 4\n',
 }
 

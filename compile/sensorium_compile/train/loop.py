@@ -65,6 +65,7 @@ def train(learned: nn.ModuleDict, draw: Draw, loss_of: Loss, options: TrainingOp
     step = Step(learned)
     _mode(learned, options)
     _freeze(learned["model"], options)
+    learned.zero_grad(set_to_none=True)  # an earlier training's of what is frozen now would count in the norm
     wrapped = spread(step, run.here, run.strategy)
     optimizer = torch.optim.AdamW(_groups(learned, options), weight_decay=options.weight_decay, foreach=True)
     average = _Average(learned, options.average)

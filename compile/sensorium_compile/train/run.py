@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 
 from sensorium.inputs import InputSpec, to_batch
 from sensorium_compile.checkpoint import AUGMENTED, WEIGHTS, round_weights, save_weights, variant_file
-from sensorium_compile.data.examples import NONE
+from sensorium_compile.data.examples import NONE, Examples
 from sensorium_compile.data.load import Data
 from sensorium_compile.model import MultimodalModel
 from sensorium_compile.model.build import build_model
@@ -24,7 +25,7 @@ from sensorium_compile.train.options import TrainingOptions
 from sensorium_compile.train.prune import prune
 from sensorium_compile.train.rounded import rounded
 from sensorium_compile.train.sampler import Sampler, augmenters
-from sensorium_compile.train.teach import distil, teach
+from sensorium_compile.train.teach import distil, practise, teach
 from sensorium_compile.zoo import Weights
 
 STATISTICS_SAMPLES = 4096  # more do not move a mean
@@ -44,7 +45,7 @@ def train_teacher(recipe: ModelRecipe, data: Data, weights: Weights, run: Run) -
 def train_student(
     recipe: ModelRecipe, data: Data, weights: Weights, teacher: MultimodalModel, run: Run
 ) -> MultimodalModel:
-    """The student, distilled from the teacher; pruned, finished on cleaner samples and in 8 bits as the recipe says."""
+    """The student, distilled from the teacher and taken through the later stages; also written to the run's folder."""
     student = build_model(recipe, recipe.student, weights)
     fit_statistics(student, recipe, data)
     options = recipe.student.training
@@ -58,19 +59,11 @@ def train_student(
         _take_up(student, own, whole)
     else:
         distil(student, teacher, recipe.head.name, draw, options, recipe.distil, own)
-        later = (recipe.prune.ratio, recipe.finish.steps, in_8_bits, *(v.steps for v in recipe.variants.values()))
-        if run.here.first and any(later):
+        later = (recipe.prune.ratio, recipe.finish.steps, recipe.practice, in_8_bits)
+        if run.here.first and (any(later) or any(v.steps for v in recipe.variants.values())):
             run.folder.mkdir(parents=True, exist_ok=True)
             torch.save({"model": student.state_dict(), "counts": dict(own.counts)}, whole)
-    if recipe.prune.ratio:
-        prune(student, recipe)
-        again = options.model_copy(update={"steps": recipe.prune.steps, "seed": options.seed + 1})
-        distil(student, teacher, recipe.head.name, draw, again, recipe.distil, replace(own, name="pruned student"))
-    if recipe.finish.steps:
-        changed = {**recipe.finish.model_dump(), "seed": options.seed + 3}
-        last = options.model_copy(update=changed)
-        draw = sampler(recipe, data, last, own.counts)
-        distil(student, teacher, recipe.head.name, draw, last, recipe.distil, replace(own, name="finished student"))
+    _go_on(recipe, data, teacher, student, own)
     if in_8_bits:
         _distil_rounded(recipe, data, teacher, student, replace(own, name="student in 8 bits"))
     _save(student, run, WEIGHTS, small=True)
@@ -79,6 +72,26 @@ def train_student(
         whole.unlink(missing_ok=True)
         (run.folder / AUGMENTED).write_text(json.dumps(own.counts, indent=1, sort_keys=True), encoding="utf-8")
     return student
+
+
+def _go_on(recipe: ModelRecipe, data: Data, teacher: MultimodalModel, student: MultimodalModel, run: Run) -> None:
+    """What a distilled student goes through: pruned, finished on cleaner samples, each sense practised alone."""
+    options = recipe.student.training
+    if recipe.prune.ratio:
+        prune(student, recipe)
+        draw = sampler(recipe, data, options, run.counts)
+        again = options.model_copy(update={"steps": recipe.prune.steps, "seed": options.seed + 1})
+        distil(student, teacher, recipe.head.name, draw, again, recipe.distil, replace(run, name="pruned student"))
+    if recipe.finish.steps:
+        changed = {**recipe.finish.model_dump(), "seed": options.seed + 3}
+        last = options.model_copy(update=changed)
+        draw = sampler(recipe, data, last, run.counts)
+        distil(student, teacher, recipe.head.name, draw, last, recipe.distil, replace(run, name="finished student"))
+    for name, plan in recipe.practice.items():
+        changed = {**plan.model_dump(exclude={"augment"}), "seed": options.seed + 4, "balance": 0.0}
+        last = options.model_copy(update=changed)
+        draw = _alone(sampler(_with_augment(recipe, name, plan.augment), data, last, run.counts), name)
+        practise(student, name, recipe.head.name, draw, last, replace(run, name=f"student, {name} alone"))
 
 
 def train_rounded(
@@ -120,6 +133,20 @@ def _distil_rounded(
     with rounded(student):
         draw = sampler(recipe, data, options, run.counts)
         distil(student, teacher, recipe.head.name, draw, options, recipe.distil, run)
+
+
+def _with_augment(recipe: ModelRecipe, modality: str, changes: Mapping[str, JsonValue]) -> ModelRecipe:
+    table = {**recipe.augment.get(modality, {}), **changes}
+    return recipe.model_copy(update={"augment": {**recipe.augment, modality: table}})
+
+
+def _alone(draw: Sampler, modality: str) -> Sampler:
+    """Only examples with that modality, and nothing else of them."""
+    examples = draw.examples
+    there = examples.take(np.flatnonzero(examples.index[modality] != NONE))
+    index = {m: rows if m == modality else np.full_like(rows, NONE) for m, rows in there.index.items()}
+    alone = Examples(there.pools, index, there.labels)
+    return replace(draw, examples=alone, augment={m: a for m, a in draw.augment.items() if m == modality})
 
 
 def _take_up(student: MultimodalModel, run: Run, path: Path) -> None:

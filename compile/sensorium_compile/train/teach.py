@@ -1,4 +1,4 @@
-"""The two ways to learn: from labels, and from a teacher."""
+"""The ways to learn: from labels, from a teacher, and one sense alone."""
 
 import copy
 
@@ -46,3 +46,26 @@ def distil(
         return distil_loss(given, wanted, learned["project"], batch.labels, weights, options.label_smoothing)
 
     return train(nn.ModuleDict({"model": student, "project": project}), draw, loss_of, options, run)
+
+
+def practise(
+    model: MultimodalModel, modality: str, head: str, draw: Draw, options: TrainingOptions, run: Run
+) -> dict[str, float]:
+    """Train the encoder of one modality on labels, by what the fusion and the head, as they are, make of it alone."""
+    others = [name for name in model.modalities if name != modality]
+    frozen = (*(f"encoders.{name}" for name in others), "fusion", "heads")
+    options = options.model_copy(update={"freeze": (*options.freeze, *frozen)})
+
+    def loss_of(learned: nn.ModuleDict, batch: Batch) -> Tensor:
+        pupil = learned["model"]
+        assert isinstance(pupil, MultimodalModel)
+        with torch.no_grad():  # absent: that their tokens have the right shape is enough
+            tokens = pupil.tokens({name: samples[:1] for name, samples in batch.samples.items()})
+        tokens = {name: own.expand(len(batch.labels), -1, -1) for name, own in tokens.items()}
+        tokens[modality] = pupil.encoders[modality](batch.samples[modality])
+        fused = fuse_subsets(pupil, tokens, batch.presence, head)
+        return label_loss(fused, batch.labels, options.label_smoothing)
+
+    told = train(nn.ModuleDict({"model": model}), draw, loss_of, options, run)
+    model.requires_grad_(True)
+    return told

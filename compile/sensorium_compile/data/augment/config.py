@@ -43,6 +43,8 @@ class Occlusion(Step):
 
     probability: Share = 0.35
     area: Range = (0.08, 0.55)  # share of the picture that is covered
+    sides: Share = 1 / 3  # of the covers, how many are one side; the rest are rectangles and ellipses alike
+    other: Share = 0.5  # of the covers, how many show another picture of the batch; the rest a colour or stripes
 
 
 class Colour(Step):

@@ -41,14 +41,16 @@ def moved(images: Tensor, config: Geometry, dice: Dice) -> Tensor:
 
 
 def covered(images: Tensor, config: Occlusion, dice: Dice) -> Tensor:
-    """A part is covered by one colour, by noise, or by the same part of another picture."""
+    """A part is covered by a colour and noise, by stripes, or by the same part of another picture."""
     count, _, height, width = images.shape
     mask = _shapes(count, height, width, config, dice)
     colour = dice.uniform((0, 255), count, 3, 1, 1)
     noise = dice.normal(count, 3, height, width) * dice.uniform((0, 60), count, 1, 1, 1)
     plain = (colour + noise).clamp(0, 255)
+    striped = torch.where(_stripes(count, height, width, dice), colour, dice.uniform((0, 255), count, 3, 1, 1))
+    kind = dice.uniform((0, 1), count, 1, 1, 1)
     other = images[dice.integers(count, count)].flip(3)
-    fill = torch.where(dice.uniform((0, 1), count, 1, 1, 1) < 0.5, plain, other)
+    fill = torch.where(kind < (1 - config.other) / 2, plain, torch.where(kind < 1 - config.other, striped, other))
     return torch.where(mask, fill, images)
 
 
@@ -95,7 +97,7 @@ def grained(images: Tensor, config: Grain, dice: Dice) -> Tensor:
 
 
 def _shapes(count: int, height: int, width: int, config: Occlusion, dice: Dice) -> Tensor:
-    """What is covered: (count, 1, height, width) bool; a third each of rectangles, ellipses, and sides."""
+    """What is covered: (count, 1, height, width) bool; sides, rectangles and ellipses."""
     y = torch.linspace(0, 1, height, device=dice.device)[None, :, None]
     x = torch.linspace(0, 1, width, device=dice.device)[None, None, :]
     area = dice.uniform(config.area, count, 1, 1)
@@ -111,8 +113,17 @@ def _shapes(count: int, height: int, width: int, config: Occlusion, dice: Dice) 
     ellipse = dy.square() + dx.square() < 1 / math.pi
     angle = dice.uniform((0, 2 * math.pi), count, 1, 1)
     side = _along(y, x, angle) > _edge(angle, area)
-    kind = dice.integers(3, count)[:, None, None]
-    return torch.where(kind == 0, rectangle, torch.where(kind == 1, ellipse, side))[:, None]
+    kind = dice.uniform((0, 1), count, 1, 1)
+    inside = torch.where(kind < (1 + config.sides) / 2, rectangle, ellipse)
+    return torch.where(kind < config.sides, side, inside)[:, None]
+
+
+def _stripes(count: int, height: int, width: int, dice: Dice) -> Tensor:
+    """Every other stripe, of a random width and angle: (count, 1, height, width) bool."""
+    y = torch.linspace(0, 1, height, device=dice.device)[:, None]
+    x = torch.linspace(0, 1, width, device=dice.device)
+    along = _along(y, x, dice.uniform((0, 2 * math.pi), count, 1, 1, 1))
+    return (along / dice.ratio((0.02, 0.2), count, 1, 1, 1)).floor() % 2 == 0
 
 
 def _along(y: Tensor, x: Tensor, angle: Tensor) -> Tensor:
