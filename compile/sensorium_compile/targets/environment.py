@@ -1,6 +1,6 @@
 """Vendors' tools, each in an environment of its own, for their pins contradict ours: called as subprocesses.
 
-``python -m sensorium_compile.targets.environment hexagon ethos`` (``scripts/npu-tools``) makes them.
+``scripts/npu-tools`` makes them.
 """
 
 import argparse
@@ -97,7 +97,3 @@ def main() -> None:
                 install(name)
     except CompileError as err:
         sys.exit(f"npu-tools: {err}")
-
-
-if __name__ == "__main__":
-    main()
