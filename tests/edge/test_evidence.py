@@ -1,6 +1,5 @@
 """Evidence fusion: exact sums, any subset, order and age."""
 
-import time
 import zlib
 from collections.abc import Sequence
 
@@ -154,16 +153,3 @@ def test_many_phrases_do_not_fill_the_memory() -> None:
         fusion.vectors([f"thing {i}" for i in range(start, start + 100)])
     assert len(fusion._rows) <= 8192
     assert (fusion.vectors(["a cat", "a dog"])[:1] == before).all()
-
-
-def test_a_tick_of_three_modalities_and_100_candidates_takes_well_under_a_frame() -> None:
-    candidates = FUSION.candidates([f"thing {i}" for i in range(100)])
-    seen = tuple(Phrase(f"class {i}", 0.1, "share") for i in range(10)) + tuple(Phrase(f"thing {i}") for i in range(8))
-    told = [Evidence(m, seen, 0) for m in ("vision", "audio", "text")]
-    FUSION.fuse(told, candidates, 0)
-    took_s = []
-    for _ in range(50):
-        start = time.perf_counter()
-        FUSION.fuse(told, candidates, 0)
-        took_s.append(time.perf_counter() - start)
-    assert min(took_s) < 0.005  # 0.3 ms where it was measured; a loaded machine is slower

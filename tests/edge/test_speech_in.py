@@ -1,6 +1,5 @@
 """Voice activity, turn end and recogniser on real weights and really recorded speech."""
 
-import time
 import wave
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -257,13 +256,9 @@ def test_a_turn_that_is_no_sound_is_refused(turn_end: TurnEnd) -> None:
 
 @pytest.mark.parametrize("name", ["speech-jfk", "speech-two-cities"])
 def test_real_speech_is_written_down(weights: Weights, recogniser: Recogniser, name: str) -> None:
-    sound = sound_of(weights, name)
-    began_s = time.process_time()
-    text = recogniser.recognise(sound)
-    took_s = time.process_time() - began_s
+    text = recogniser.recognise(sound_of(weights, name))
     errors, words = word_error_rate(weights.entry(name).transcript, text)
     assert errors / words <= 0.08
-    assert took_s / (len(sound) / RATE_HZ) < 0.3  # processor time of one thread
 
 
 def test_a_long_sound_in_pieces_is_written_down_stretch_by_stretch(
