@@ -59,10 +59,10 @@ def practise(
     def loss_of(learned: nn.ModuleDict, batch: Batch) -> Tensor:
         pupil = learned["model"]
         assert isinstance(pupil, MultimodalModel)
-        with torch.no_grad():  # absent: that their tokens have the right shape is enough
-            tokens = pupil.tokens({name: samples[:1] for name, samples in batch.samples.items()})
-        tokens = {name: own.expand(len(batch.labels), -1, -1) for name, own in tokens.items()}
-        tokens[modality] = pupil.encoders[modality](batch.samples[modality])
+        tokens = {modality: pupil.encoders[modality](batch.samples[modality])}
+        for name in others:  # absent: that their tokens have the right shape is enough
+            with torch.no_grad():
+                tokens[name] = pupil.encoders[name](batch.samples[name][:1]).expand(len(batch.labels), -1, -1)
         fused = fuse_subsets(pupil, tokens, batch.presence, head)
         return label_loss(fused, batch.labels, options.label_smoothing)
 
