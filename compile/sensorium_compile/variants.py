@@ -51,8 +51,8 @@ class Variants:
         self._bench, self._own = bench, {}
         self.left_out: list[str] = []  # which of what could not be made, and why
         for name in bench.recipe.variants:
-            recipe = smaller(bench.recipe, name)
-            material = _material(bench.material, recipe, name)
+            material = variant_material(bench.material, name)
+            recipe = material.recipe
             digest = f"{checkpoint.digest(material.folder)} {name} {recipe.variants[name].model_dump_json()}"
             lowering = Lowering(material.exportables(), digest, material.calibration, stages)
             inputs = {modality: plan.input for modality, plan in recipe.modalities.items()}
@@ -108,7 +108,9 @@ def smaller(recipe: ModelRecipe, name: str) -> ModelRecipe:
     return recipe.model_copy(update={"modalities": modalities, "student": student, "gate": gate})
 
 
-def _material(material: Material, recipe: ModelRecipe, name: str) -> Material:
+def variant_material(material: Material, name: str) -> Material:
+    """What that variant is lowered from: weights, data and ranges, of its own where it was trained."""
+    recipe = smaller(material.recipe, name)
     trained = bool(recipe.variants[name].steps)
     student = build_model(recipe, recipe.student, None)
     checkpoint.load_weights(student, material.folder / (checkpoint.variant_file(name) if trained else WEIGHTS))

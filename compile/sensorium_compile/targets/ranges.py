@@ -1,21 +1,26 @@
-"""Records with a checkpoint what Ethos-U and Hexagon need to quantize its graphs where there are no data:
+"""Records with a checkpoint what targets need to quantize its graphs and its variants' where there are no data:
 
 python -m sensorium_compile.targets.ranges keypad --data DIR
 python -m sensorium_compile.targets.ranges my.toml --data DIR --checkpoint FOLDER
 """
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 from sensorium_compile import checkpoint
 from sensorium_compile.errors import CompileError
+from sensorium_compile.lower import backends, lower, missing, precisions
 from sensorium_compile.lower.candidates import Lowering
 from sensorium_compile.material import Material, find_material
 from sensorium_compile.recipe import ModelRecipe, load_recipe
 from sensorium_compile.stages import Stages, cache_folder
 from sensorium_compile.targets import npu_graph, qnn_graph
 from sensorium_compile.targets.source import sources_of
+from sensorium_compile.variants import variant_material
 from sensorium_compile.zoo import Weights
+
+STATIC = "int8-static"  # the other precisions need no ranges, or those of this one
 
 
 def main() -> None:
@@ -42,7 +47,11 @@ def main() -> None:
 
 
 def record_ranges(material: Material, stages: Stages) -> Path:
-    """The checkpoint's calibration, written again with all that targets need; raises CompileError without samples."""
+    """The checkpoint's calibrations, written again with all that targets need; raises CompileError without samples.
+
+    The student's for Ethos-U and Hexagon; those of variants with weights of their own for every backend, since which
+    form ships is chosen on the machine that compiles.
+    """
     digest = checkpoint.digest(material.folder)
     lowering = Lowering(material.exportables(), digest, material.calibration, stages)
     for source in sources_of(lowering, stages).values():
@@ -50,6 +59,14 @@ def record_ranges(material: Material, stages: Stages) -> Path:
         qnn_graph.ranges_of(source)
     path = material.folder / checkpoint.CALIBRATION
     path.write_text(material.calibration.to_json(), encoding="utf-8")
+    for name, plan in material.recipe.variants.items():
+        if plan.steps:
+            own = variant_material(material, name)
+            for graph, backend in product(own.exportables().values(), backends()):
+                if missing(backend) is None and STATIC in precisions(backend):
+                    lower(backend, graph, STATIC, own.calibration)
+            ranges = material.folder / checkpoint.variant_ranges(name)
+            ranges.write_text(own.calibration.to_json(), encoding="utf-8")
     return path
 
 
