@@ -14,7 +14,7 @@ from sensorium.engines import CACHE_VARIABLE
 from sensorium.errors import BundleError
 from sensorium.first_load import first_load
 from sensorium_compile import bench
-from sensorium_compile.lower import Calibration
+from sensorium_compile.lower import Calibration, lower
 from sensorium_compile.lower.candidates import Lowering
 from sensorium_compile.material import find_material
 from sensorium_compile.pipeline import Job
@@ -27,10 +27,17 @@ from sensorium_compile.targets.qnn_graph import quantized
 from sensorium_compile.targets.ranges import record_ranges
 from sensorium_compile.targets.source import sources_of
 from sensorium_compile.targets.table import TargetRow
+from sensorium_compile.variants import variant_material
 from sensorium_compile.zoo import Weights
 from sensorium_devices.targets import Target
 
 ORIN = Target.parse("jetson-orin-nano")
+NARROW = """
+[variants.narrow]
+inputs = { vision = { height = 12, width = 12 } }
+towers = { vision = { channels = [4] } }
+steps = 4
+"""
 SUBSETS = {"vision", "audio", "vision+audio"}
 
 
@@ -161,9 +168,9 @@ def test_a_refusal_writes_nothing_and_names_what_to_change(
     assert not (tmp_path / "out").exists()
 
 
-def test_ranges_that_chips_need_travel_with_a_checkpoint(compiling: Compiling, tmp_path: Path) -> None:
+def test_ranges_that_targets_need_travel_with_a_checkpoint(compiling: Compiling, tmp_path: Path) -> None:
     material = find_material(
-        compiling.job.recipe,
+        replace(compiling.job, text=f"{compiling.job.text}\n{NARROW}").recipe,
         compiling.job.data,
         None,
         retrain=True,
@@ -177,3 +184,6 @@ def test_ranges_that_chips_need_travel_with_a_checkpoint(compiling: Compiling, t
     for source in sources_of(Lowering(material.exportables(), "", alone, Stages(tmp_path)), Stages(tmp_path)).values():
         assert npu_graph(source, "int8").content
         assert "QuantizeLinear" in {node.op_type for node in quantized(source, "int8").graph.node}
+    variant = variant_material(replace(material, folder=folder, data=None), "narrow")
+    for graph in variant.exportables().values():
+        assert lower("onnxruntime", graph, "int8-static", variant.calibration).precision == "int8-static"
