@@ -1,6 +1,9 @@
 """The chaos run: it holds for the runtime as it is, and it does catch one that is broken."""
 
+import ctypes
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,17 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.apps.samples_of_events import percept
-from typer.testing import CliRunner
 
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.samples import Sample
 from sensorium.steps import Finding
 from sensorium.stream import Counts
-from sensorium_apps.app import app
 from sensorium_apps.benches.soak.checker import Checker
 from sensorium_apps.benches.soak.draw import draw
+from sensorium_apps.benches.soak.memory import Held
 from sensorium_apps.benches.soak.outcome import Plan
-from sensorium_apps.benches.soak.resources import Memory
 from sensorium_apps.benches.soak.soak import soak
 from sensorium_apps.benches.soak.truth import SETTLED_NS, noticed_ns
 from sensorium_apps.benches.soak.world import PERIODS_NS, Light, encoders
@@ -150,7 +151,7 @@ def test_a_missing_percept_and_a_lost_sample_are_caught() -> None:
     checker.take(replace(percept(0.2), seq=3))
     light = encoders()
     checker.account({"touch": Counts(9, 9, 0, 0)}, {"touch": 10}, light, 0)
-    checker.close(3, 0, Memory(NS_PER_S), 0)
+    checker.close(3, 0, Held(NS_PER_S), 0)
     assert [v.invariant for v in checker.violations.values()] == [
         "every tick is answered",
         "in = done + dropped",
@@ -201,10 +202,32 @@ def test_drawn_faults_begin_and_end_within_the_run(count: int, seconds: int, see
 def test_the_command_tells_figures_floor_and_machine(tmp_path: Path) -> None:
     out = tmp_path / "soak.json"
     command = ["bench", "soak", "--virtual-hours", "0.01", "--faults", "5", "--json", str(out)]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "sensorium_apps", *command], capture_output=True, text=True, check=True
+    )
     told = json.loads(out.read_text())
     assert {"figures", "floor", "machine", "violations", "run"} == told.keys()
     assert told["figures"]["answered_ratio"] == 1.0
-    assert "5 faults (5 had to be told, alone and long enough), seed 0" in result.stdout
-    assert "broken    0 invariants" in result.stdout
+    assert "5 faults (5 had to be told, alone and long enough), seed 0" in done.stdout
+    assert "broken    0 invariants" in done.stdout
+    assert (told["figures"]["growth_mb"] is None) == ("in use not counted here" in done.stdout)
+
+
+ALLOCATE = """
+from sensorium_apps.benches.soak.memory import count_exactly, counted, in_use_mb
+count_exactly()
+assert counted()
+before = in_use_mb()
+kept = [bytes(100) for _ in range(10_000)]
+most = in_use_mb()
+del kept
+print(most - before, in_use_mb() - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="this C library does not tell what is in use")
+def test_what_is_in_use_is_counted_to_the_last_object() -> None:
+    done = subprocess.run([sys.executable, "-c", ALLOCATE], capture_output=True, text=True, check=True)
+    most, after = map(float, done.stdout.split())
+    assert 1.3 < most < 1.9  # 133 bytes each, 80 in the list, and what an allocation needs
+    assert after < 0.001

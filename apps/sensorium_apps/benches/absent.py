@@ -67,7 +67,7 @@ def absent(
         "late_most_ms": max(checker.lateness.at(1) for checker in checkers),
         "judged_ratio": round(sum(c.judged for c in checkers) / max(1, sum(c.percepts for c in checkers)), 4),
         "violations": sum(len(checker.violations) for checker in checkers),
-        "absences": sum(len(checker.faults_judged) for checker in checkers),
+        "absences": sum(checker.faults_judged for checker in checkers),
     }
     told["floor"] |= {"wait_late_most_ms": max(late.at(1) for late in machine_late)}
     told["violations"] = [v.told for checker in checkers for v in checker.violations.values()]

@@ -23,7 +23,7 @@ from sensorium_apps.benches.figures import percentile
 from sensorium_apps.benches.floor import floor_line
 from sensorium_apps.benches.overhead import LIMIT_S, Pass, Watched
 from sensorium_apps.benches.peers import Load
-from sensorium_apps.benches.soak.resources import Memory
+from sensorium_apps.benches.soak.memory import Memory
 
 FPS = 30
 STAGE_MS = 100

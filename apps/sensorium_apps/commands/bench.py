@@ -209,9 +209,11 @@ def soak(
     """
     from sensorium.clock import NS_PER_MS, NS_PER_S
     from sensorium.errors import SensoriumError
+    from sensorium_apps.benches.soak.memory import count_exactly
     from sensorium_apps.benches.soak.outcome import Plan
     from sensorium_apps.benches.soak.soak import soak
 
+    count_exactly()
     length_s = seconds if virtual_hours is None else 3600 * virtual_hours
     count = round(length_s / SECONDS_PER_FAULT) if faults is None else faults
     tick_ns = int(SOAK_TICK_MS * NS_PER_MS)
@@ -272,7 +274,7 @@ def _fallback_lines(told: dict[str, Any]) -> list[str]:
 
 def _soak_lines(told: dict[str, Any]) -> list[str]:
     figures, floor, run = told["figures"], told["floor"], told["run"]
-    ratio, slope, late = figures["answered_ratio"], figures["slope_mb_per_h"], floor["wait_late_p99_ms"]
+    ratio, late = figures["answered_ratio"], floor["wait_late_p99_ms"]
     lines = [
         f"ran       {run['lasted_s']:.0f} s{', then interrupted,' if run['interrupted'] else ''}"
         f"{' of virtual time' if run['virtual'] else ''} in {run['took_s']:.0f} s, {figures['faults']} faults "
@@ -282,8 +284,8 @@ def _soak_lines(told: dict[str, Any]) -> list[str]:
         + (f" (a thread that only waits: {late:.1f} ms)" if late is not None else ", the tick's own work"),
         f"judged    {figures['judged_ratio'] or 0:.0%} of them against the truth"
         + ("" if run["virtual"] else "; during the others the machine itself was late"),
-        f"memory    {floor['rss_mb']:.1f} MB at first, {figures['rss_growth_mb']:+.2f} MB after the warm-up"
-        + (f", {slope:+.3f} MB/h" if slope is not None else ""),
+        f"memory    after half of the run in use {_grown(figures['growth_mb'], figures['slope_mb_per_h'])}; resident "
+        f"{_grown(figures['rss_growth_mb'], figures['rss_slope_mb_per_h'])}, {floor['rss_mb']:.1f} MB at first",
         f"leaked    {figures['threads_leaked']} threads, {figures['fds_leaked']} file descriptors",
         f"broken    {figures['violations']} invariants",
     ]
@@ -292,6 +294,12 @@ def _soak_lines(told: dict[str, Any]) -> list[str]:
         for v in told["violations"]
     ]
     return lines
+
+
+def _grown(mb: float | None, mb_per_h: float | None) -> str:
+    if mb is None:
+        return "not counted here"
+    return f"{mb:+.3f} MB" + ("" if mb_per_h is None else f" ({mb_per_h:+.3f} MB/h)")
 
 
 def _startup_lines(told: dict[str, Any]) -> list[str]:

@@ -7,7 +7,8 @@ from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.events import Event, Percept
 from sensorium.ladder import LADDER
 from sensorium.stream import Counts
-from sensorium_apps.benches.soak.resources import Lateness, Memory
+from sensorium_apps.benches.soak.lateness import Lateness
+from sensorium_apps.benches.soak.memory import Held
 from sensorium_apps.benches.soak.truth import SETTLED_NS, Timeline, Violation, decisive, wrong, wrong_sum
 from sensorium_apps.benches.soak.world import Light
 from sensorium_devices.faults import Fault
@@ -28,10 +29,18 @@ class Checker:
     answered: int = 0  # percepts that came before the next was due
     lateness: Lateness = field(default_factory=Lateness)
     judged: int = 0  # percepts whose senses were held against the truth
-    faults_judged: set[Fault] = field(default_factory=set)  # that were alone and lasted long enough to have to be told
+    _had_to_be_told: dict[Fault, bool] = field(init=False)
     _timelines: dict[str, Timeline] = field(default_factory=dict)
     _unjudged_until_ns: int = 0
     _start_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        self._had_to_be_told = dict.fromkeys(self.faults, False)
+
+    @property
+    def faults_judged(self) -> int:
+        """How many were alone and lasted long enough to have to be told."""
+        return sum(self._had_to_be_told.values())
 
     def hiccup(self, at_ns: int, late_ns: int) -> None:
         """The machine did not run a thread for ``late_ns`` until ``at_ns``: nothing is judged until all has settled."""
@@ -68,7 +77,7 @@ class Checker:
                 continue  # it has just been opened
             faults, sensed = self._timelines[name].at(at_ns), percept.senses[name]
             if len(faults) == 1 and decisive(faults[0], at_ns):
-                self.faults_judged.add(faults[0])
+                self._had_to_be_told[faults[0]] = True
             told = wrong(sensed, faults, at_ns, name)
             if told is not None:
                 detail = f"{name}: {told}; told {sensed.state} {sensed.reason!r}, age {sensed.age_ms} ms"
@@ -100,12 +109,11 @@ class Checker:
             if not whole or c.taken < done:
                 self.violate("in = done + dropped", f"{name}: {given_count} given, {done} encoded, {c}", at_ns)
 
-    def close(self, ticks: int, more_files: int, memory: Memory, at_ns: int) -> None:
+    def close(self, ticks: int, more_files: int, memory: Held, at_ns: int) -> None:
         """Check what shows at the end: all ``ticks`` answered, no file left open, memory flat."""
         if ticks != self.percepts:
             self.violate("every tick is answered", f"{ticks} ticks, {self.percepts} percepts", at_ns)
         if more_files > 0:
             self.violate("nothing leaked", f"{more_files} file descriptors", at_ns)
-        if not memory.flat:
-            told = f"{memory.growth_mb:.2f} MB more, {memory.slope_mb_per_h:.2f} MB/h"
-            self.violate("memory is flat", told, at_ns)
+        if (grown := memory.grown()) is not None:
+            self.violate("memory is flat", grown, at_ns)

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 from sensorium.clock import NS_PER_S
 from sensorium_apps.benches.machine import machine
 from sensorium_apps.benches.soak.checker import Checker
-from sensorium_apps.benches.soak.resources import Lateness, Memory
+from sensorium_apps.benches.soak.lateness import Lateness
+from sensorium_apps.benches.soak.memory import Held, Memory
 
 Progress: TypeAlias = Callable[[int, int], None]  # done and total [ns]
 
@@ -29,7 +30,7 @@ class Outcome:
 
     plan: Plan
     checker: Checker
-    memory: Memory
+    memory: Held
     lasted_ns: int
     took_s: float  # on the wall
     ticks: int  # that were due
@@ -40,7 +41,7 @@ class Outcome:
 
     def told(self) -> dict[str, Any]:
         """Figures, floor and machine."""
-        checker, slope = self.checker, self.memory.slope_mb_per_h
+        checker, resident, in_use = self.checker, self.memory.resident, self.memory.in_use
         begun = sum(fault.start_ns < self.lasted_ns for fault in checker.faults)
         late = self.machine_late
         return {
@@ -49,15 +50,17 @@ class Outcome:
                 "late_p99_ms": checker.lateness.at(0.99),
                 "violations": len(checker.violations),
                 "faults": begun,
-                "faults_judged": len(checker.faults_judged),
+                "faults_judged": checker.faults_judged,
                 "ticks": self.ticks,
                 "judged_ratio": round(checker.judged / checker.percepts, 4) if checker.percepts else None,
-                "rss_growth_mb": round(self.memory.growth_mb, 3),
-                "slope_mb_per_h": None if slope is None else round(slope, 4),
+                "slope_mb_per_h": _slope(in_use),
+                "growth_mb": None if in_use is None else round(in_use.growth_mb, 3),
+                "rss_slope_mb_per_h": _slope(resident),
+                "rss_growth_mb": round(resident.growth_mb, 3),
                 "threads_leaked": self.threads_leaked,
                 "fds_leaked": self.fds_leaked,
             },
-            "floor": {"wait_late_p99_ms": late.at(0.99) if late else None, "rss_mb": round(self.memory.first_mb, 1)},
+            "floor": {"wait_late_p99_ms": late.at(0.99) if late else None, "rss_mb": round(resident.first_mb, 1)},
             "violations": [asdict(violation) for violation in checker.violations.values()],
             "run": {
                 "seed": self.plan.seed,
@@ -68,3 +71,8 @@ class Outcome:
             },
             "machine": machine(),
         }
+
+
+def _slope(memory: Memory | None) -> float | None:
+    slope = None if memory is None else memory.slope_mb_per_h
+    return None if slope is None else round(slope, 4)

@@ -11,8 +11,9 @@ from sensorium.session import Session, SessionSettings
 from sensorium_apps.benches.machine import descriptors
 from sensorium_apps.benches.soak.checker import Checker
 from sensorium_apps.benches.soak.draw import LONGEST_S
+from sensorium_apps.benches.soak.lateness import Metronome
+from sensorium_apps.benches.soak.memory import Held
 from sensorium_apps.benches.soak.outcome import Outcome, Plan, Progress
-from sensorium_apps.benches.soak.resources import Memory, Metronome
 from sensorium_apps.benches.soak.world import PERIODS_NS, Light, Probe, parts, seed_of
 from sensorium_devices.faults import Fault
 
@@ -25,7 +26,7 @@ def run_real(plan: Plan, faults: Sequence[Fault], encoders: dict[str, Light], pr
     """Run a session for the plan's length; Ctrl-C ends it early."""
     clock = MonotonicClock()
     threads, files = set(threading.enumerate()), descriptors()
-    checker, memory = Checker(faults, plan.tick_ns), Memory(plan.length_ns)
+    checker, memory = Checker(faults, plan.tick_ns), Held(plan.length_ns)
     sources = [Probe(name, faults, clock, seed_of(plan.seed, name)) for name in PERIODS_NS]
     settings = SessionSettings(tick_ms=plan.tick_ns / NS_PER_MS)
     session = Session(parts({**encoders}), sources, settings=settings, clock=clock)

@@ -24,8 +24,8 @@ from sensorium.stream import Stream
 from sensorium.waiting import wait_virtual
 from sensorium_apps.benches.machine import descriptors
 from sensorium_apps.benches.soak.checker import Checker
+from sensorium_apps.benches.soak.memory import Held
 from sensorium_apps.benches.soak.outcome import Outcome, Plan, Progress
-from sensorium_apps.benches.soak.resources import Memory
 from sensorium_apps.benches.soak.world import PERIODS_NS, Light, Probe, parts, seed_of
 from sensorium_devices.faults import Fault
 
@@ -93,7 +93,7 @@ class Simulation:
 def run_simulated(plan: Plan, faults: Sequence[Fault], encoders: dict[str, Light], progress: Progress) -> Outcome:
     """Run the plan's length as fast as the processor allows; Ctrl-C ends it early."""
     threads, files = set(threading.enumerate()), descriptors()
-    checker, memory = Checker(faults, plan.tick_ns), Memory(plan.length_ns)
+    checker, memory = Checker(faults, plan.tick_ns), Held(plan.length_ns)
     clocks = {name: VirtualClock() for name in PERIODS_NS}
     probes = {
         name: Probe(name, faults, clocks[name], seed_of(plan.seed, name), wait_virtual(clocks[name]))
