@@ -200,16 +200,20 @@ class Core:
         sense.fault = found.fault
         if found.text is None:  # a line is old when somebody was slow to type it
             sense.look(max(0, now_ns - found.captured_ns))
-        effects += self._set_health(found.modality, sense.judge(now_ns), now_ns)
-        new = sense.failures.new(found.failures, now_ns)
-        effects += [Publish(Fault(now_ns, found.modality, reason)) for reason in new]
+        if not sense.is_as_told(now_ns):
+            effects += self._set_health(found.modality, sense.judge(now_ns), now_ns)
+        if found.failures:
+            new = sense.failures.new(found.failures, now_ns)
+            effects += [Publish(Fault(now_ns, found.modality, reason)) for reason in new]
         if found.fault is not None:
             self._lose_evidence(found.modality)
         else:
-            sense.evidence |= {e.sense: e for e in found.evidence}
+            for evidence in found.evidence:
+                sense.evidence[evidence.sense] = evidence
         if found.things is not None or found.names is not None:
             self._memory.see(found.captured_ns, found.things, found.names)
-        self._memory.hear(found.captured_ns, found.sounds or ())
+        if found.sounds:
+            self._memory.hear(found.captured_ns, found.sounds)
         for sign in found.speech:
             effects += self._converse(self._turns.hear(sign), now_ns)
         return effects

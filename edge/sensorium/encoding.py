@@ -46,8 +46,8 @@ class Encoding:
         """Encode what waits, until nothing does; raises LaneLost where the turn was given to another thread."""
         while True:
             try:
-                with lane, contextlib.suppress(StreamClosed):
-                    while (sample := self._stream.take(timeout_s=0)) is not None:
+                with lane:
+                    while self._stream.waiting and (sample := self._stream.take(timeout_s=0)) is not None:
                         began_ns = time.monotonic_ns()
                         self._encode(sample)
                         self._took(time.monotonic_ns() - began_ns)

@@ -47,9 +47,9 @@ class Phrase:
             raise SampleError(f"a phrase's weight lies in 0-1; given {self.weight} for {self.text!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see Finding
 class Evidence:
-    """One modality's latest result: phrases, tokens of a learned encoder, or both.
+    """One modality's latest result: phrases, tokens of a learned encoder, or both. Nobody changes it.
 
     No phrases and no tokens mean that it looked and found nothing.
     """

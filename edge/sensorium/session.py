@@ -356,7 +356,8 @@ class Session:
         now_ns = self._clock.now_ns()
         if isinstance(step, Consent):
             self.privacy.take(step, now_ns)
-        self._record(lambda journal: journal.step(step, sample, now_ns))
+        if self._journal is not None:
+            self._record(lambda journal: journal.step(step, sample, now_ns))
         for effect in self._core.handle(step, now_ns):
             self._do(effect)
             if isinstance(effect, Publish) and isinstance(effect.event, HealthChanged) and not isinstance(step, Tick):
