@@ -174,7 +174,7 @@ def _try_forms(job: Job, material: Material, diary: Diary) -> _Tried:
     with diary.stage("lower"):
         chosen = job.backends or backends()
         if len(chosen) > 1:
-            order = Order(job.text, job.where, material.folder, lowering.digest, material.calibration, stages.root, "")
+            order = Order(job.text, job.where, material.folder, lowering.digest, material.calibration, stages.root)
             lower_apart(order, chosen, progress)
         lowered = lowering.all(job.backends, progress)
         teacher = _teacher(recipe, material, stages)

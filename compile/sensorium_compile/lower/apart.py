@@ -14,6 +14,7 @@ from sensorium_compile.stages import Stages
 
 PROCESSES = 2
 SLOWEST_FIRST = ("executorch", "litert")  # minutes and tens of seconds; the others take seconds
+APART = {"executorch": ("int8-static",)}  # half of what that backend takes: a job of its own, or one core waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Order:
     digest: str
     calibration: Calibration
     root: Path  # of the stages
-    backend: str
+    backend: str = ""
+    precisions: tuple[str, ...] = ()
 
 
 def lower_apart(order: Order, chosen: Sequence[str], progress: Progress) -> None:
@@ -37,7 +39,11 @@ def lower_apart(order: Order, chosen: Sequence[str], progress: Progress) -> None
     wanted = sorted((b for b in chosen if missing(b) is None), key=_rank)
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
-        jobs = [pool.submit(_work, replace(order, backend=backend)) for backend in wanted]
+        jobs = [
+            pool.submit(_work, replace(order, backend=backend, precisions=some))
+            for backend in wanted
+            for some in _shares(backend)
+        ]
         try:
             for done, job in enumerate(as_completed(jobs)):
                 order.calibration.absorb(job.result())
@@ -65,13 +71,20 @@ def _work(order: Order) -> str:
     load_weights(student, order.folder / WEIGHTS)
     stages = Stages(order.root, recipe.plugins)
     lowering = Lowering(exportables(student, recipe), order.digest, order.calibration, stages)
-    for precision in precisions(order.backend):
+    for precision in order.precisions:
         try:
             lowering.whole(order.backend, precision)
         except SensoriumError:
             continue
         gc.collect()
     return order.calibration.to_json()
+
+
+def _shares(backend: str) -> list[tuple[str, ...]]:
+    """Its precisions, in as many jobs as it is worth."""
+    apart = APART.get(backend, ())
+    rest = tuple(precision for precision in precisions(backend) if precision not in apart)
+    return [share for share in (rest, apart) if share]
 
 
 def _rank(backend: str) -> tuple[int, str]:
