@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sensorium.clock import NS_PER_MS, NS_PER_S
 from sensorium.health import (
+    Health,
     Hysteresis,
     PictureHealth,
     SoundHealth,
@@ -16,6 +17,7 @@ from sensorium.health import (
     sound_fault,
     stale_after_ns,
 )
+from sensorium.senses import Sense
 
 FRAME_NS = NS_PER_S // 30
 
@@ -143,3 +145,17 @@ def test_hysteresis_never_tells_a_fault_before_it_lasted(seen: list[str | None])
         told = hysteresis.step(fault, at_ns)
         if told is not None:
             assert told in seen[: max(1, at_ns - 2)]
+
+
+TIMES = st.integers(0, 10 * NS_PER_S)
+FAULTS = st.none() | st.just("dark")
+
+
+@given(told=st.sampled_from(State), last=TIMES, opened=TIMES, stale=TIMES, now=TIMES, fault=FAULTS, rate=FAULTS)
+def test_a_sense_that_is_as_it_was_told_needs_no_judgement(
+    told: State, last: int, opened: int, stale: int, now: int, fault: str | None, rate: str | None
+) -> None:
+    told_at_all = Health(told, "" if told is State.LIVE else "a reason")
+    sense = Sense(told_at_all, True, stale, opened, last, fault, rate)
+    judged = sense.judge(now)
+    assert sense.is_as_told(now) == (told is judged.state is State.LIVE)
