@@ -1,6 +1,7 @@
 """What memory this process holds, over the hours of a run."""
 
 import ctypes
+import functools
 import gc
 import os
 import resource
@@ -71,6 +72,7 @@ class _Mallinfo2(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_size_t) for name in _FIELDS)
 
 
+@functools.cache  # every CDLL makes a class, which memory is measured with
 def _mallinfo2() -> Callable[[], _Mallinfo2] | None:
     found = getattr(ctypes.CDLL(None), "mallinfo2", None) if sys.platform == "linux" else None
     if found is not None:
