@@ -49,9 +49,9 @@ class Sense:
         self.looked = True
 
     def is_as_told(self, now_ns: int) -> bool:
-        """Whether it is live and was told to be: what is usual, found in a tenth of the time that ``judge`` takes."""
+        """Whether it is live and was told to be: what is usual, and found without a new judgement."""
         told = self.health.state is State.LIVE and self.fault is self.rate_fault is None
-        return told and (not self.stale_ns or now_ns - max(self.last_ns, self.opened_ns) <= self.stale_ns)
+        return told and arrival(now_ns - max(self.last_ns, self.opened_ns), self.stale_ns) is State.LIVE
 
     def judge(self, now_ns: int) -> Health:
         """The health of a connected one, from when its last sample came and what was in it."""

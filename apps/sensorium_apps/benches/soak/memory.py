@@ -19,7 +19,7 @@ FLAT_MB_PER_H = 0.1  # what a day may add is less than a browser's tab in a minu
 RESIDENT_NOISE_MB = 2.0  # one came in the first minutes of a fresh process, whose allocators fill, none in the next run
 IN_USE_NOISE_MB = 0.2  # what is in flight, and histories that fill
 CACHES_FILL, HISTORIES_FILL = 1 / 6, 1 / 2  # of a run: its warm-up
-SAMPLES = 480  # every three minutes of a day
+SAMPLES = 240  # every six minutes of a day
 
 # With these every piece of memory that Python wants is asked of the C library, which keeps nothing aside for threads:
 # what it says is in use then is so to the byte.
@@ -27,9 +27,6 @@ COUNTED = {
     "PYTHONMALLOC": "malloc",
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1:glibc.malloc.mxfast=0",
 }
-
-
-_FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
 
 
 def rss_mb() -> float:
@@ -66,6 +63,9 @@ def in_use_mb() -> float:
         raise OSError("this C library does not tell what is in use: it has no mallinfo2 (glibc 2.33)")
     told = mallinfo2()
     return float(told.uordblks + told.hblkhd) / 1e6
+
+
+_FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
 
 
 class _Mallinfo2(ctypes.Structure):
