@@ -16,27 +16,14 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from sensorium_apps.extras import extra_of, install
+
 DEBUG_VARIABLE = "SENSORIUM_DEBUG"
 INTERRUPTED = 128 + 2  # SIGINT
 NO_READER = 128 + 13  # SIGPIPE
 TERMINATED = 128 + 15  # SIGTERM
 
 PACKAGES = ("sensorium", "sensorium_devices", "sensorium_compile", "sensorium_apps")
-
-# What a missing module belongs to.
-EXTRAS = {
-    "cv2": "camera",
-    "soundfile": "audio",
-    "soxr": "audio",
-    "pyaudio": "mic",
-    "xllamacpp": "reword",
-    "onnx": "compile",
-    "jinja2": "compile",
-    "packaging": "compile",
-    "mcap": "apps",
-    "matplotlib": "apps",
-    "platformdirs": "apps",
-}
 
 
 class CarefulGroup(TyperGroup):
@@ -61,9 +48,9 @@ class CarefulGroup(TyperGroup):
 def explain(err: Exception) -> str:
     """What went wrong, in one line."""
     if isinstance(err, ModuleNotFoundError):
-        name = (err.name or "").partition(".")[0]
-        if name in EXTRAS:
-            return f'{name} is not installed; pip install "sensorium[{EXTRAS[name]}]"'
+        name = err.name or ""
+        if extra := extra_of(name):
+            return f"{name.partition('.')[0]} is not installed; {install(extra)}"
     if isinstance(err, OSError) and err.strerror:
         return f"{err.filename}: {err.strerror}" if err.filename else err.strerror
     return " ".join(str(err).split())

@@ -123,13 +123,15 @@ class ReadingsInput:
         values = [number for number in numbers if number is not None]
         at_ns: int | None = None
         if self._unit_ns and values:
-            at_ns = round(values[0] * self._unit_ns) if math.isfinite(values[0]) else None
+            time_ns = values[0] * self._unit_ns
+            at_ns = round(time_ns) if math.isfinite(time_ns) else None
             values = values[1:]
         if None in numbers or not values or (self._width and len(values) != self._width):
             self._skip(line)
             return
         self._width = len(values)
-        self._rows.append((at_ns, np.array(values, np.float32)))
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is for the encoder to judge, too
+            self._rows.append((at_ns, np.array(values, np.float32)))
 
     def _skip(self, line: str) -> None:
         self.bad_rows += 1

@@ -74,6 +74,11 @@ def test_bad_rows_are_skipped_counted_and_told_and_an_empty_field_is_nan(
     assert "row 3 is no reading (2 numbers wanted): 'noise'; 1 skipped so far" in caplog.text
 
 
+def test_a_value_too_large_for_a_reading_is_infinite_and_such_a_time_is_none(tmp_path: Path) -> None:
+    found = read_all(ReadingsInput("smell", written(tmp_path, "time,gas\n1,2\n1e300,1e92\n3,4\n"), Racing()))
+    assert values(found) == [[2], [float("inf")], [4]]
+
+
 def test_a_file_that_is_none_is_refused_with_what_was_found(tmp_path: Path) -> None:
     for text, reason in [("", "no row of numbers in it"), ("a,b\nc,d\n", r"no row of numbers in it \(1 rows")]:
         with pytest.raises(SourceError, match=f"smell from .*gas.csv: {reason}"):

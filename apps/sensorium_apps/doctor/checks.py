@@ -12,19 +12,13 @@ from sensorium.bundle import Bundle
 from sensorium.errors import SensoriumError
 from sensorium_apps.doctor.finding import Finding, fail, ok, warn
 from sensorium_apps.doctor.golden import golden_findings
+from sensorium_apps.extras import EXTRAS, install
 from sensorium_apps.paths import HOME_VARIABLE, bundles_folder, find_bundle
 
 OLDEST_PYTHON = (3, 11)  # as pyproject.toml requires
 RUNTIME = ("numpy", "pydantic", "onnxruntime")
-# extra -> the modules that it brings, and what more it needs.
-EXTRAS = {
-    "camera": (("cv2",), ""),
-    "audio": (("soundfile", "soxr"), ""),
-    "mic": (("pyaudio",), "a C compiler and PortAudio's headers first (Debian: gcc portaudio19-dev); "),
-    "apps": (("typer", "rich", "matplotlib", "mcap", "platformdirs"), ""),
-    "compile": (("onnx", "packaging"), ""),
-    "reword": (("xllamacpp",), ""),
-}
+# What an extra needs before pip can install it.
+FIRST = {"mic": "a C compiler and PortAudio's headers (Debian: gcc portaudio19-dev) first; "}
 # Distributions that put their files into one folder: with two of them the last installed wins, half of it.
 RIVALS = (
     ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
@@ -70,11 +64,11 @@ def packages() -> Iterator[Finding]:
 
 def extras() -> Iterator[Finding]:
     """Which extras are installed."""
-    for extra, (modules, first) in EXTRAS.items():
+    for extra, modules in EXTRAS.items():
         missing = [module for module in modules if util.find_spec(module) is None]
         what = f"extra {extra}"
         if missing:
-            yield warn(what, f"no {', '.join(missing)}", f'{first}pip install "sensorium[{extra}]"')
+            yield warn(what, f"no {', '.join(missing)}", FIRST.get(extra, "") + install(extra))
         else:
             yield ok(what, ", ".join(modules))
 

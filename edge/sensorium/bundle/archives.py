@@ -3,6 +3,7 @@
 import io
 import lzma
 import struct
+import tokenize
 import zipfile
 import zlib
 
@@ -26,6 +27,8 @@ DAMAGE = (  # what ``zipfile`` raises at the name, the header or the content of 
     OverflowError,
 )
 
+_NO_LITERAL = (TypeError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError)  # what an array's header is
+
 
 def read_arrays(content: bytes, what: str) -> dict[str, Array]:
     """The arrays of an .npz file by name; raises BundleError, in which the file is called ``what``, for any other."""
@@ -35,7 +38,7 @@ def read_arrays(content: bytes, what: str) -> dict[str, Array]:
             if promised > MOST_ARRAY_BYTES:
                 raise BundleError(f"{what}: its arrays have {promised:,} bytes; allowed: {MOST_ARRAY_BYTES:,}")
             return {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
-    except (*DAMAGE, TypeError, SyntaxError, MemoryError, RecursionError) as err:  # a header is a Python literal
+    except (*DAMAGE, *_NO_LITERAL) as err:
         reason = str(err) or type(err).__name__
         raise BundleError(f"{what}: no arrays can be read from it ({reason}); pack or copy the bundle again") from err
 
