@@ -20,7 +20,7 @@ from sensorium.steps import Finding
 from sensorium.stream import Counts
 from sensorium_apps.benches.soak.checker import Checker
 from sensorium_apps.benches.soak.draw import draw
-from sensorium_apps.benches.soak.memory import Held
+from sensorium_apps.benches.soak.memory import Held, Memory
 from sensorium_apps.benches.soak.outcome import Plan
 from sensorium_apps.benches.soak.soak import soak
 from sensorium_apps.benches.soak.truth import SETTLED_NS, noticed_ns
@@ -134,6 +134,23 @@ def test_memory_that_grows_is_caught() -> None:
     assert [violation["invariant"] for violation in told["violations"]] == ["memory is flat"]
 
 
+def test_what_is_in_flight_is_not_growth_and_what_is_held_is() -> None:
+    hour_ns = 3600 * NS_PER_S
+    now = 0.0
+
+    def measured(held_mb_per_h: float) -> Memory:
+        nonlocal now
+        memory = Memory(hour_ns, lambda: 10 + held_mb_per_h * now + 5 * now * (round(3600 * now) % 60 < 50), 0.5)
+        for second in range(3600):
+            now = second / 3600
+            memory.step(second * NS_PER_S)
+        return memory
+
+    assert measured(0).slope_mb_per_h == pytest.approx(0, abs=1e-6)
+    assert measured(1).slope_mb_per_h == pytest.approx(1, rel=0.02)
+    assert measured(1).growth_mb == pytest.approx(0.5, rel=0.1)
+
+
 def test_a_thread_that_outlives_the_session_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sensorium_apps.benches.soak.real.LONGEST_S", 0.0)
     monkeypatch.setattr("sensorium_apps.benches.soak.real.LEAVE_S", 0.2)
@@ -206,7 +223,7 @@ def test_the_command_tells_figures_floor_and_machine(tmp_path: Path) -> None:
         [sys.executable, "-m", "sensorium_apps", *command], capture_output=True, text=True, check=True
     )
     told = json.loads(out.read_text())
-    assert {"figures", "floor", "machine", "violations", "run"} == told.keys()
+    assert {"figures", "floor", "machine", "memory", "violations", "run"} == told.keys()
     assert told["figures"]["answered_ratio"] == 1.0
     assert "5 faults (5 had to be told, alone and long enough), seed 0" in done.stdout
     assert "broken    0 invariants" in done.stdout

@@ -19,7 +19,8 @@ FLAT_MB_PER_H = 0.1  # what a day may add is less than a browser's tab in a minu
 RESIDENT_NOISE_MB = 2.0  # one came in the first minutes of a fresh process, whose allocators fill, none in the next run
 IN_USE_NOISE_MB = 0.2  # what is in flight, and histories that fill
 CACHES_FILL, HISTORIES_FILL = 1 / 6, 1 / 2  # of a run: its warm-up
-SAMPLES = 240  # every six minutes of a day
+WINDOWS = 60  # of a run: twenty seconds of twenty minutes
+READINGS = 16  # in each; the least counts: what is in flight comes and goes, and only adds to what is held
 
 # With these every piece of memory that Python wants is asked of the C library, which keeps nothing aside for threads:
 # what it says is in use then is so to the byte.
@@ -82,30 +83,34 @@ def _mallinfo2() -> Callable[[], _Mallinfo2] | None:
 
 @dataclass(slots=True)
 class Memory:
-    """Memory over the hours of a run, measured ``SAMPLES`` times; its own is taken at the beginning."""
+    """Memory over the hours of a run: the least of each of its ``WINDOWS``. Its own is taken at the beginning."""
 
     length_ns: int
     measure: Callable[[], float] = rss_mb
     warm_up: float = CACHES_FILL
-    _count: int = 0
-    _hours: NDArray[np.float64] = field(default_factory=lambda: np.full(SAMPLES, 0.0))
-    _mb: NDArray[np.float64] = field(default_factory=lambda: np.full(SAMPLES, 0.0))
+    _next: int = 0  # reading
+    _mb: NDArray[np.float64] = field(default_factory=lambda: np.full(WINDOWS, np.inf))
 
     def due(self, at_ns: int) -> bool:
         """Whether it is time to measure, ``at_ns`` after the beginning."""
-        return self._count < SAMPLES and at_ns >= self.length_ns * self._count // SAMPLES
+        return self._reading(at_ns) >= self._next
+
+    def begins(self, at_ns: int) -> bool:
+        """Whether nothing has been measured in the window of ``at_ns``."""
+        return bool(np.isinf(self._mb[self._reading(at_ns) // READINGS]))
 
     def step(self, at_ns: int) -> None:
         """Measure if it is time to."""
         if self.due(at_ns):
-            self._hours[self._count] = at_ns / NS_PER_S / 3600
-            self._mb[self._count] = self.measure()
-            self._count += 1
+            reading = self._reading(at_ns)
+            window = reading // READINGS
+            self._mb[window] = min(self._mb[window], self.measure())
+            self._next = reading + 1
 
     @property
     def first_mb(self) -> float:
         """At the beginning."""
-        return float(self._mb[0]) if self._count else self.measure()
+        return float(self._mb[0]) if self._next else self.measure()
 
     @property
     def growth_mb(self) -> float:
@@ -121,17 +126,32 @@ class Memory:
 
     def flat(self, noise_mb: float) -> bool:
         """Whether it did not grow by more than is allowed and more than noise."""
-        slope = self.slope_mb_per_h or 0.0
-        return slope <= FLAT_MB_PER_H or slope * (1 - self.warm_up) * float(self._hours.max()) <= noise_mb
+        slope, hours = self.slope_mb_per_h or 0.0, self.length_ns / NS_PER_S / 3600
+        return slope <= FLAT_MB_PER_H or slope * (1 - self.warm_up) * hours <= noise_mb
+
+    def series(self) -> list[tuple[float, float]]:
+        """Seconds from the beginning to the middle of a window, and the least that was measured in it [10^6 bytes]."""
+        hours, mb = self._measured()
+        return [
+            (round(hour * 3600, 1), round(least, 4)) for hour, least in zip(hours.tolist(), mb.tolist(), strict=True)
+        ]
+
+    def _reading(self, at_ns: int) -> int:
+        return min(at_ns * WINDOWS * READINGS // self.length_ns, WINDOWS * READINGS - 1)
+
+    def _measured(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        hours = (np.arange(WINDOWS) + 0.5) / WINDOWS * self.length_ns / NS_PER_S / 3600
+        finite = np.isfinite(self._mb)
+        return hours[finite], self._mb[finite]
 
     def _warm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        hours, mb = self._hours[: self._count], self._mb[: self._count]
+        hours, mb = self._measured()
         warm = hours * 3600 * NS_PER_S >= self.warm_up * self.length_ns
         return hours[warm], mb[warm]
 
 
 class Held:
-    """What a chaos run holds after every collection of garbage: resident, and in use where that can be counted.
+    """What a chaos run holds, collected garbage apart: resident, and in use where that can be counted.
 
     A leak is in use. Resident pages also grow for hours by what the allocator touches for the first time, ever less.
     """
@@ -143,7 +163,8 @@ class Held:
     def step(self, at_ns: int) -> None:
         """Measure if it is time to, ``at_ns`` after the beginning."""
         if self.resident.due(at_ns):
-            gc.collect()  # cycles that wait for their collection, and Python's own free lists, are none that are held
+            if self.resident.begins(at_ns):
+                gc.collect()  # cycles that wait for it, and Python's own free lists, are none that are held
             self.resident.step(at_ns)
             if self.in_use is not None:
                 self.in_use.step(at_ns)

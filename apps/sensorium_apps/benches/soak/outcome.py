@@ -61,6 +61,10 @@ class Outcome:
                 "fds_leaked": self.fds_leaked,
             },
             "floor": {"wait_late_p99_ms": late.at(0.99) if late else None, "rss_mb": round(resident.first_mb, 1)},
+            "memory": {
+                "in_use_mb": None if in_use is None else in_use.series(),  # pairs of seconds and 10^6 bytes
+                "resident_mb": resident.series(),
+            },
             "violations": [asdict(violation) for violation in checker.violations.values()],
             "run": {
                 "seed": self.plan.seed,
