@@ -19,7 +19,7 @@ STUCK_S = 2.0  # a loudspeaker that takes nothing for so long was unplugged, or 
 class LoudSpeaker:
     """A PortAudio device. It is opened by the first utterance and stays open, silent in between.
 
-    A callback takes 20 ms pieces from a buffer of 0.2 s, so that ``stop`` leaves only what the device holds.
+    A callback takes pieces of ``PIECE_S`` from a buffer of 0.2 s, so that ``stop`` leaves only what the device holds.
     """
 
     def __init__(self, wanted: str = "default") -> None:
