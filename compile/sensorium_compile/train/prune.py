@@ -17,7 +17,7 @@ def prune(model: MultimodalModel, recipe: ModelRecipe) -> dict[str, int]:
     try:
         import torch_pruning
     except ImportError as err:
-        raise CompileError("pruning needs torch-pruning: pip install sensorium[compile]") from err
+        raise CompileError('pruning needs torch-pruning: pip install "sensorium[train]"') from err
     told: dict[str, int] = {}
     for name, sample in example_samples(recipe).items():
         encoder = model.encoders[name]

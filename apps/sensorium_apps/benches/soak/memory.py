@@ -126,8 +126,8 @@ class Memory:
 
     def flat(self, noise_mb: float) -> bool:
         """Whether it did not grow by more than is allowed and more than noise."""
-        slope, hours = self.slope_mb_per_h or 0.0, self.length_ns / NS_PER_S / 3600
-        return slope <= FLAT_MB_PER_H or slope * (1 - self.warm_up) * hours <= noise_mb
+        slope = self.slope_mb_per_h or 0.0
+        return slope <= FLAT_MB_PER_H or slope * (1 - self.warm_up) * float(self._measured()[0].max()) <= noise_mb
 
     def series(self) -> list[tuple[float, float]]:
         """Seconds from the beginning to the middle of a window, and the least that was measured in it [10^6 bytes]."""
